@@ -1,0 +1,241 @@
+#!/usr/bin/env python
+"""The test of the whole project: a few checks, then the tests of every notebook, each in a process of its own.
+
+    .venv/bin/python .ci/test.py                 everything
+    .venv/bin/python .ci/test.py 00_core 01      the checks, and the notebooks whose names start like this
+    .venv/bin/python .ci/test.py --checks        the checks alone
+
+JOBS (2) notebooks run at a time, with THREADS (1) threads each and TIMEOUT (900) seconds at most.
+Nothing in the work tree is changed: clean and export run in a copy. The last line is "N passed, M failed".
+"""
+import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from configparser import ConfigParser
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+LONGEST_CELL, TAIL = 40, 60
+
+
+# What there is to test
+
+def settings_of(root):
+    config = ConfigParser(delimiters=['='])
+    if not config.read(root / 'settings.ini', encoding='utf-8'): sys.exit(f'{root} holds no settings.ini')
+    return config['DEFAULT']
+
+
+def notebooks_in(root):
+    "Every notebook nbdev would see: not in, and not itself, something that starts with `_` or `.`."
+    folder = root / settings_of(root)['nbs_path']
+    hidden = lambda path: any(part[0] in '_.' for part in path.relative_to(folder).parts)
+    return sorted(path for path in folder.rglob('*.ipynb') if not hidden(path))
+
+
+def load(path):
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def loadable(root):
+    "Notebooks that parse; the others are reported by `check_format`."
+    for path in notebooks_in(root):
+        try: yield path, load(path)
+        except ValueError: pass
+
+
+def source(cell):
+    return ''.join(cell.get('source', ''))
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.get('cells', []) if cell.get('cell_type') == 'code']
+
+
+# The checks: each yields what is wrong, one sentence a line
+
+def check_format(root):
+    "notebooks parse, are nbformat 4.5 with cell ids, and name their language"
+    for path in notebooks_in(root):
+        try: notebook = load(path)
+        except ValueError as error:
+            yield f'{path.name}: not valid JSON ({error})'
+            continue
+        form = notebook.get('nbformat'), notebook.get('nbformat_minor')
+        if form != (4, 5): yield f'{path.name}: nbformat is {form}, not (4, 5)'
+        ids = Counter(cell.get('id') for cell in notebook.get('cells', []))
+        if None in ids: yield f'{path.name}: {ids.pop(None)} cells without an id'
+        for name, count in ids.items():
+            if count > 1: yield f'{path.name}: cell id {name} is used {count} times'
+        kernel = notebook.get('metadata', {}).get('kernelspec', {})
+        if kernel.get('language') != 'python' or not kernel.get('name'): yield f'{path.name}: kernelspec needs a name and language python'
+        if 'skip_exec' in ''.join(source(cell) for cell in notebook.get('cells', [])[:2]): yield f'{path.name}: skip_exec hides it from the tests'
+    for path in (root / 'nbs').rglob('.notest'): yield f'{path.relative_to(root)} hides its folder from the tests'
+
+
+def hashes(root):
+    settings = settings_of(root)
+    wanted = [*(root / settings['nbs_path']).rglob('*.ipynb'), *(root / settings['lib_path']).rglob('*.py')]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in wanted if '.ipynb_checkpoints' not in path.parts}
+
+
+def run_tool(name, folder):
+    result = subprocess.run([BIN / name], cwd=folder, env=environment(), capture_output=True, text=True)
+    if result.returncode: yield f'{name} ended with {result.returncode}: {(result.stderr or result.stdout).strip().splitlines()[-1:]}'
+    elif 'Failed to clean' in result.stderr: yield f'{name}: {result.stderr.strip().splitlines()[-1]}'
+
+
+def check_sync(root):
+    "nbdev_clean and nbdev_export leave no difference"
+    settings = settings_of(root)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / 'copy'
+        copy.mkdir()
+        for name in (settings['nbs_path'], settings['lib_path'], 'settings.ini'):
+            put = shutil.copy if (root / name).is_file() else shutil.copytree
+            put(root / name, copy / name)
+        before = hashes(copy)
+        for path in (copy / settings['lib_path']).rglob('*.py'):  # a module whose notebook is gone must not come back
+            if path.name != '__init__.py': path.unlink()
+        for name in ('nbdev_clean', 'nbdev_export'): yield from run_tool(name, copy)
+        after = hashes(copy)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in after: yield f'{name} comes from no notebook; delete it'
+        elif name not in before: yield f'{name} is missing; run: make export'
+        elif before[name] != after[name]: yield f'{name} changes; run: make export' + (' (and edit the notebook, not this file)' if name.endswith('.py') else '')
+
+
+def check_parameters(root):
+    "every papermill notebook has its parameters cell, and no other notebook has one"
+    from papermill import inspect_notebook
+    listed = shlex.split(settings_of(root).get('papermill_notebooks', ''))
+    known = dict(loadable(root))
+    there = {path.stem: path for path in known}
+    if not listed: yield 'settings.ini: papermill_notebooks names no notebook'
+    for name in listed:
+        if name not in there:
+            yield f'{name}: listed under papermill_notebooks in settings.ini, but there is no such (readable) notebook'
+            continue
+        tagged = sum('parameters' in cell.get('metadata', {}).get('tags', []) for cell in code_cells(known[there[name]]))
+        if tagged != 1: yield f'{name}: {tagged} cells are tagged parameters; papermill needs exactly one'
+        elif not inspect_notebook(str(there[name])): yield f'{name}: papermill finds no parameter in the tagged cell'
+    for name, path in there.items():
+        tags = [tag for cell in known[path].get('cells', []) for tag in cell.get('metadata', {}).get('tags', [])]
+        if tags and name not in listed: yield f'{name}: has a tagged cell, but is not listed under papermill_notebooks in settings.ini'
+        if 'injected-parameters' in tags: yield f'{name}: holds the parameters of a papermill run; it was used as the output path'
+
+
+def star_imports(code):
+    try: nodes = ast.walk(ast.parse(re.sub(r'(?m)^\s*[%!].*$', '', code)))
+    except SyntaxError: return []  # its own test will fail
+    return [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == '*']
+
+
+def check_cells(root):
+    "no code cell over 40 lines, no star import"
+    for path, notebook in loadable(root):
+        for cell in code_cells(notebook):
+            lines = [line for line in source(cell).splitlines() if line.strip() and not line.lstrip().startswith('#|')]
+            if len(lines) > LONGEST_CELL: yield f'{path.name}, cell {cell.get("id")}: {len(lines)} lines; split it'
+            for module in star_imports(source(cell)): yield f'{path.name}, cell {cell.get("id")}: from {module} import *; name what is needed'
+
+
+CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells}
+
+
+# Notebook tests
+
+def environment():
+    "IN_TEST must not be inherited: with it nbdev_export does nothing and says nothing."
+    threads = os.environ.get('THREADS', '1')
+    fixed = dict(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, HF_HUB_OFFLINE='1', HF_HUB_DISABLE_TELEMETRY='1',
+                 MPLBACKEND='Agg', VISMOD_PROGRESS='0', JUPYTER_PREFER_ENV_PATH='1', TOKENIZERS_PARALLELISM='false', PYTHONFAULTHANDLER='1')
+    inherited = {key: value for key, value in os.environ.items() if key != 'IN_TEST'}
+    return {**inherited, **fixed, 'PATH': f'{BIN}{os.pathsep}{os.environ.get("PATH", "")}'}
+
+
+RUNNING = set()
+
+
+def kill(process):
+    "With everything it started: kernels, workers."
+    try: os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError: pass
+
+
+def run_notebook(root, path):
+    "(passed, output) of one notebook. nbdev_test ends with 0 when it found nothing to test, so its word is needed too."
+    command = [BIN / 'nbdev_test', '--path', path.relative_to(root), '--do_print']
+    process = subprocess.Popen(command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors='replace', stdin=subprocess.DEVNULL, start_new_session=True)
+    RUNNING.add(process)
+    try: output, _ = process.communicate(timeout=float(os.environ.get('TIMEOUT', 900)))
+    except subprocess.TimeoutExpired as late:
+        kill(process)
+        return False, process.communicate()[0] + f'\nstopped after {late.timeout:.0f} seconds'
+    finally: RUNNING.discard(process)
+    ran = 'Success.' in output and f'Completed {path}' in output
+    return process.returncode == 0 and ran, output if ran or process.returncode else output + '\nnbdev_test did not run this notebook'
+
+
+# Telling
+
+def report(passed, name, seconds, details=()):
+    print(f'{"ok  " if passed else "FAIL"}  {name:<28} {seconds:6.1f} s', flush=True)
+    if not passed:
+        for line in list(details)[-TAIL:]: print(f'      {line}', flush=True)
+    return passed
+
+
+def run_checks(root):
+    for name, check in CHECKS.items():
+        start = time.time()
+        try: problems = list(check(root))
+        except Exception as error: problems = [f'the check itself failed: {type(error).__name__}: {error}']
+        yield report(not problems, f'check: {name}', time.time() - start, problems)
+
+
+def run_notebooks(root, chosen):
+    def timed(path):
+        start = time.time()
+        return path, *run_notebook(root, path), time.time() - start
+    pool = ThreadPoolExecutor(max(1, int(os.environ.get('JOBS', 2))))
+    try:
+        for future in as_completed([pool.submit(timed, path) for path in chosen]):
+            path, passed, output, seconds = future.result()
+            yield report(passed, path.stem, seconds, output.splitlines())
+    except BaseException:  # Ctrl-C
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in [*RUNNING]: kill(process)
+        raise
+
+
+def choose(root, names):
+    "The notebooks asked for by the start of their names, and the names that match none."
+    every = notebooks_in(root)
+    unknown = [name for name in names if not any(path.stem.startswith(name) for path in every)]
+    return [path for path in every if not names or path.stem.startswith(tuple(names))], unknown
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('names', nargs='*', help='starts of notebook names (default: all)')
+    parser.add_argument('--checks', action='store_true', help='do not run the notebooks')
+    parser.add_argument('--root', type=Path, default=Path(__file__).resolve().parent.parent, help='project to test')
+    options = parser.parse_args()
+    root = options.root.resolve()
+    results = list(run_checks(root))
+    if not options.checks:
+        chosen, unknown = choose(root, options.names)
+        results += [report(False, name, 0, ['there is no such notebook']) for name in unknown]
+        ran = list(run_notebooks(root, chosen))
+        complete = bool(chosen) and len(ran) == len(chosen)
+        results += ran + [report(complete, 'check: all were run', 0, [f'{len(ran)} of {len(chosen)} notebooks ran'])]
+    print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
+    return 1 if not all(results) else 0
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try: sys.exit(main())
+    except KeyboardInterrupt: sys.exit('interrupted')

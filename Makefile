@@ -1,0 +1,92 @@
+# vismod: `make demo` and `make test` need Python 3.11+ and make, nothing else.
+# Any setting below can be given on the command line: make demo DEMO_EPOCHS=20 THREADS=4
+
+PYTHON ?=                 # a Python >= 3.11; empty: the first that is found
+VENV ?= .venv
+THREADS ?= 2              # CPU threads of the demo and of `make tiny`
+JOBS ?= 2                 # notebooks tested at a time, one thread each
+NB ?=                     # make test NB="00 01": only the notebooks whose names start like this
+
+# what `make demo` asks of each notebook (papermill -p name value)
+DEMO_EPOCHS ?= 10
+DEMO_GHOSTING ?=
+DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
+DEMO_PREDICT ?=
+TINY ?=
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+BIN := $(strip $(VENV))/bin
+STAMP := $(strip $(VENV))/.installed
+CANDIDATES := $(or $(strip $(PYTHON)),python3.13 python3.12 python3.11 python3)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREADS)) OPENBLAS_NUM_THREADS=$(strip $(THREADS)) \
+	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test export tiny readme lab hooks constraints clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP)  ## create .venv and install everything, with the versions of constraints.txt
+
+$(STAMP): setup.py settings.ini constraints.txt
+	@test -x $(BIN)/python || { \
+	  for python in $(CANDIDATES); do \
+	    $$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; python=; \
+	  done; \
+	  if test -z "$$python"; then \
+	    echo "vismod needs Python 3.11 or newer with its venv module; tried: $(CANDIDATES)." >&2; \
+	    echo "Install one (Debian/Ubuntu: apt install python3-venv; macOS: brew install python@3.12), or: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "== $(VENV): $$($$python --version), $$(command -v $$python)"; \
+	  $$python -m venv $(VENV); }
+	@echo "== installing into $(VENV) (the first time downloads several GB, torch above all)"
+	$(PIP) install -q -c constraints.txt setuptools wheel
+	$(PIP) install -q -c constraints.txt --no-build-isolation --use-pep517 -e '.[dev]'
+	@touch $@
+
+# $(call notebook,SOURCE,FOLDER,PARAMETERS): run nbs/SOURCE.ipynb into runs/FOLDER and show it as reports/FOLDER/SOURCE.html.
+# The report is written after a failure too: it holds the error. An empty stdin, as papermill reads a notebook from a pipe.
+define notebook
+	@mkdir -p runs/$(2) reports/$(2)
+	@echo "== $(1) $(strip $(3))"
+	@$(QUIET_ENV) $(BIN)/papermill nbs/$(1).ipynb runs/$(2)/$(1).ipynb --no-progress-bar --log-level WARNING $(3) </dev/null; status=$$?; \
+	  $(BIN)/python -m vismod.reports html runs/$(2)/$(1).ipynb reports/$(2)/$(1).html; exit $$status
+endef
+
+demo: install  ## ghost -> LoRA -> predict on the embedded world, with reports
+	$(call notebook,01_ghosting,demo,$(DEMO_GHOSTING))
+	$(call notebook,02_train_lora,demo,$(DEMO_TRAIN))
+	$(call notebook,03_predict,demo,$(DEMO_PREDICT))
+	@echo "== done; open in a browser:"; ls -1 $(CURDIR)/reports/demo/*.html
+
+test: install  ## check and test every notebook; ends with: N passed, M failed
+	@JOBS=$(strip $(JOBS)) $(BIN)/python .ci/test.py $(NB)
+
+export: install  ## clean the notebooks and export vismod/ from them
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+
+tiny: install  ## train the tiny checkpoints in models/tiny anew
+	$(call notebook,90_tiny_models,tiny,$(TINY))
+
+readme: install  ## run nbs/index.ipynb and write README.md from it
+	$(call notebook,index,readme,)
+	$(BIN)/python -m vismod.reports readme runs/readme/index.ipynb README.md
+
+lab: install  ## JupyterLab; notebooks are cleaned when saved
+	$(BIN)/jupyter lab --config=.ci/jupyter_server_config.py
+
+hooks: install  ## refuse commits that are not clean and exported
+	git config core.hooksPath .githooks
+
+constraints: install  ## renew constraints.txt from what is installed
+	{ head -1 constraints.txt; $(PIP) freeze --all | grep -viE '^(-e|#|pip==)|@ file:'; } > constraints.new && mv constraints.new constraints.txt
+	@touch $(STAMP)
+
+clean:  ## remove the demo's output and caches; data, models, other runs and .venv stay
+	rm -rf runs/demo reports/demo build dist *.egg-info
+	find . -path ./$(strip $(VENV)) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
