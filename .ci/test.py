@@ -81,8 +81,8 @@ def hashes(root):
 
 def run_tool(name, folder):
     result = subprocess.run([BIN / name], cwd=folder, env=environment(), capture_output=True, text=True)
-    if result.returncode: yield f'{name} ended with {result.returncode}: {(result.stderr or result.stdout).strip().splitlines()[-1:]}'
-    elif 'Failed to clean' in result.stderr: yield f'{name}: {result.stderr.strip().splitlines()[-1]}'
+    if result.returncode: yield f'{name} ended with {result.returncode}: {" ".join(result.stderr.strip().splitlines()[-1:])}'
+    elif 'Failed to clean' in result.stderr: yield f'{name} could not read a notebook, and ended with 0 nevertheless'
 
 
 def check_sync(root):
@@ -97,8 +97,11 @@ def check_sync(root):
         before = hashes(copy)
         for path in (copy / settings['lib_path']).rglob('*.py'):  # a module whose notebook is gone must not come back
             if path.name != '__init__.py': path.unlink()
-        for name in ('nbdev_clean', 'nbdev_export'): yield from run_tool(name, copy)
+        broken = [problem for name in ('nbdev_clean', 'nbdev_export') for problem in run_tool(name, copy)]
         after = hashes(copy)
+    if broken:
+        yield from broken
+        return
     for name in sorted(before.keys() | after.keys()):
         if name not in after: yield f'{name} comes from no notebook; delete it'
         elif name not in before: yield f'{name} is missing; run: make export'
