@@ -134,8 +134,9 @@ def from_dict(
     if unknown: raise InputError(f'unknown resize setting {sorted(unknown)}; known are {[field.name for field in fields(cls)]}')
     return cls(**values)
 
-# %% ../nbs/00a_media.ipynb #d0eaf877
-VIDEO_SUFFIXES = {'.mp4', '.mov', '.mkv'}  # what `write_video` writes; reading takes whatever FFmpeg does
+# %% ../nbs/00a_media.ipynb #cd23afd1
+_INDEX_FIRST = {'movflags': 'faststart'}  # a browser can start at once, and a file cut short cannot pass for whole
+VIDEO_SUFFIXES = {'.mp4': _INDEX_FIRST, '.mov': _INDEX_FIRST, '.mkv': {}}  # what `write_video` writes; reading takes whatever FFmpeg does
 CONVERSION = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 BT709 = dict(dst_colorspace=1, dst_color_range=1)  # ITU-T H.273 numbers: BT.709, video range
 
@@ -170,7 +171,7 @@ def write_video(
     "Write a video atomically, one frame in memory at a time; raises `InputError` for no frames or changing sizes"
     path, shape, stream = Path(path), None, None
     if path.suffix.lower() not in VIDEO_SUFFIXES: raise InputError(f'{path}: unknown video format; end the name in .mp4, .mov or .mkv')
-    with atomic_path(path) as temporary, av.open(str(temporary), 'w') as container:
+    with atomic_path(path) as temporary, av.open(str(temporary), 'w', options=VIDEO_SUFFIXES[path.suffix.lower()]) as container:
         for index, image in enumerate(frames):
             check_image(image, f'frame {index} for {path}')
             if stream is None: shape, stream = image.shape, _add_stream(container, image, fps, lossless)
