@@ -178,15 +178,20 @@ def load_mask(
 # %% ../nbs/00a_images.ipynb #b9517278
 _FONT_SIZE = 13  # pixels: small, but readable beside a 64-pixel tile
 
+def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    "Lines of `text` that fit into `width` pixels, broken between words where possible"
+    for letters in range(max(1, len(text)), 0, -1):
+        lines = textwrap.wrap(text, letters) or ['']
+        if max(map(font.getlength, lines)) <= width: break
+    return lines
+
 def _text_block(text: str, width: int, align: str = 'center') -> np.ndarray:
     "Text wrapped into a white block `width` pixels wide, black on white"
     font = ImageFont.load_default(_FONT_SIZE)
-    letters = max(1, int(width / font.getlength('nnnnnnnnnn') * 10))
-    lines = '\n'.join(line for part in str(text).split('\n') for line in textwrap.wrap(part, letters) or [''])
-    height = int(ImageDraw.Draw(Image.new('RGB', (1, 1))).multiline_textbbox((0, 0), lines, font=font)[3]) + 3
-    block = Image.new('RGB', (width, height), 'white')
-    place, anchor = ((width // 2, 0), 'ma') if align == 'center' else ((width - 6, 0), 'ra')
-    ImageDraw.Draw(block).multiline_text(place, lines, 'black', font, anchor, align=align)
+    lines = [line for part in str(text).split('\n') for line in _wrap(part, width, font)]
+    block = Image.new('RGB', (width, (_FONT_SIZE + 4) * len(lines)), 'white')
+    left, anchor = (width // 2, 'ma') if align == 'center' else (width, 'ra')
+    for index, line in enumerate(lines): ImageDraw.Draw(block).text((left, index * (_FONT_SIZE + 4)), line, 'black', font, anchor)
     return np.array(block)
 
 # %% ../nbs/00a_images.ipynb #c4069eda
@@ -204,11 +209,14 @@ def _paste(canvas: np.ndarray, piece: np.ndarray, top: int, left: int, height: i
     top, left = top + (height - piece.shape[0]) // 2, left + (width - piece.shape[1]) // 2
     canvas[top:top + piece.shape[0], left:left + piece.shape[1]] = piece
 
+def _word_width(word: str) -> int: return int(ImageFont.load_default(_FONT_SIZE).getlength(word)) + 1
+
 def _side_titles(titles: list[str] | None) -> list[np.ndarray]:
     "Row titles as blocks of one width, at most 180 pixels"
     font = ImageFont.load_default(_FONT_SIZE)
     longest = max((font.getlength(line) for title in titles or [] for line in str(title).split('\n')), default=0)
-    return [_text_block(title, min(180, int(longest) + 14), align='right') for title in titles or []]
+    blocks = [_text_block(title, min(170, int(longest) + 2), align='right') for title in titles or []]
+    return [np.pad(block, [(0, 0), (4, 6), (0, 0)], constant_values=255) for block in blocks]
 
 # %% ../nbs/00a_images.ipynb #6b2535de
 def _draw_grid(tiles: list, widths: list[int], heights: list[int], heads: list, sides: list, pad: int) -> np.ndarray:
@@ -227,7 +235,7 @@ def _draw_grid(tiles: list, widths: list[int], heights: list[int], heads: list, 
 # %% ../nbs/00a_images.ipynb #0e91bd6e
 def image_grid(
     rows: list[list[np.ndarray | None]], # rows of pictures: uint8 RGB, masks (bool), grey, or None for a gap
-    column_titles: list[str] | None = None, # above the columns, wrapped to their width
+    column_titles: list[str] | None = None, # above the columns, wrapped between words
     row_titles: list[str] | None = None, # left of the rows
     scale: int = 1, # whole-number enlargement of every tile
     pad: int = 4, # white pixels between tiles
@@ -239,6 +247,7 @@ def image_grid(
     for titles, count, name in ((column_titles, columns, 'column'), (row_titles, len(tiles), 'row')):
         if titles is not None and len(titles) != count: raise InputError(f'{len(titles)} {name} titles for {count} {name}s')
     widths = [max(row[column].shape[1] for row in tiles if column < len(row)) for column in range(columns)]
+    widths = [max([width, *map(_word_width, str(title).split())]) for width, title in zip(widths, column_titles or [''] * columns)]
     heads = [_text_block(title, width) for title, width in zip(column_titles or [], widths)]
     sides = _side_titles(row_titles)
     heights = [max(piece.shape[0] for piece in row + sides[index:index + 1]) for index, row in enumerate(tiles)]
