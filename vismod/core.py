@@ -170,9 +170,10 @@ def _discard(path: Path):
 
 # %% ../nbs/00_core.ipynb #211c62aa
 def _fresh_mode(folder: Path) -> int:
-    "Permission bits a new folder gets here (the umask, asked for without changing it)."
+    "Create `folder` if needed; permission bits a new folder gets in it (the umask, asked for without changing it)."
     probe = _temporary(folder/'probe')
-    probe.mkdir()
+    try: probe.mkdir(parents=True)
+    except OSError as error: raise InputError(f'cannot write to {folder} ({error.strerror}); choose another folder or free it') from None
     try: return stat.S_IMODE(probe.stat().st_mode)
     finally: probe.rmdir()
 
@@ -182,9 +183,8 @@ def atomic_path(
     path: str | Path, # the file or folder to create or replace
     folder: bool = False, # write a folder (it is created empty for you) instead of a file
 ): # yields the temporary path to write to
-    "Write to the path this yields; it takes its place when the block ends well and vanishes when it does not."
+    "Write to the path this yields; it replaces `path` when the block ends well and vanishes when it does not."
     path = Path(os.path.realpath(path)) # through a link, to the file it stands for
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.is_dir() != folder: raise InputError(f'{path} is a {"folder" if path.is_dir() else "file"}; move it away or choose another name')
     mode, temporary = _fresh_mode(path.parent), _temporary(path)
     _live.add(temporary.name)
@@ -243,7 +243,7 @@ def read_json(
 ): # what it holds
     "Read JSON; raises `InputError` naming the file when it is missing or damaged."
     try: return json.loads(Path(path).read_text(encoding='utf-8-sig'))
-    except FileNotFoundError: raise InputError(f'{path} does not exist; check the path') from None
+    except OSError as error: raise InputError(f'{path} cannot be read ({error.strerror}); check the path') from None
     except (ValueError, RecursionError) as error: raise InputError(f'{path} is not valid JSON ({error}); repair it or restore it from its source') from None
 
 # %% ../nbs/00_core.ipynb #e3939aca
