@@ -51,7 +51,7 @@ $(STAMP): setup.py settings.ini constraints.txt
 # $(call notebook,SOURCE,FOLDER,PARAMETERS): run nbs/SOURCE.ipynb into runs/FOLDER and show it as reports/FOLDER/SOURCE.html.
 # The report is written after a failure too: it holds the error. An empty stdin, as papermill reads a notebook from a pipe.
 define notebook
-	@mkdir -p runs/$(2) reports/$(2)
+	@mkdir -p runs/$(2) reports/$(2); rm -f runs/$(2)/$(1).ipynb reports/$(2)/$(1).html
 	@echo "== $(1) $(strip $(3))"
 	@$(QUIET_ENV) $(BIN)/papermill nbs/$(1).ipynb runs/$(2)/$(1).ipynb --no-progress-bar --log-level WARNING $(3) </dev/null; status=$$?; \
 	  $(BIN)/python -m vismod.reports html runs/$(2)/$(1).ipynb reports/$(2)/$(1).html; exit $$status
