@@ -334,7 +334,7 @@ def _legend(figure: Figure, colours: dict, baselines: tuple):
 def _read_metrics(log: str | Path, panels: Iterable[str], metrics: list[str] | None, x: str) -> pd.DataFrame:
     "The rows to draw, with the name of their panel and their series"
     table = read_log(log)
-    lacking = [name for name in (x, 'metric', 'value', *panels) if name not in table]
+    lacking = [name for name in dict.fromkeys([x, 'metric', 'value', *panels]) if name not in table]
     if lacking: raise InputError(f'{log} has no column {lacking}; it has {list(table.columns)}')
     table = table[table.metric.isin(metrics)] if metrics else table
     if table.empty: raise InputError(f'{log} has no rows to draw' + (f' for {metrics}' if metrics else ''))
