@@ -17,6 +17,9 @@ def words(key):
     return shlex.split(settings.get(key, ''))
 
 
+packages = find_packages(include=[package, f'{package}.*'])
+if not packages: raise SystemExit(f'{package}/__init__.py is missing: run nbdev_export first')  # else: an empty package, installed without a word
+
 # dev_requirements -> pip install '.[dev]', app_requirements -> '.[app]', ...; an empty list gives an empty extra
 extras = {key.removesuffix('_requirements'): words(key) for key in settings if key.endswith('_requirements')}
 
@@ -31,7 +34,7 @@ setup(
     keywords=settings['keywords'].split(),
     license='Apache-2.0',
     python_requires=f">={settings['min_python']}",
-    packages=find_packages(include=[package, f'{package}.*']),
+    packages=packages,
     install_requires=words('requirements'),
     extras_require=extras,
     entry_points={'nbdev': [f'{package}={package}._modidx:d'], 'console_scripts': words('console_scripts')},
