@@ -11,8 +11,8 @@ NB ?=                     # make test NB="00 01": only the notebooks whose names
 DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
 DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
-DEMO_PREDICT ?=
-TINY ?=
+DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
+TINY ?= -p out models/tiny/instruct-pix2pix -p pictures 10000 -p vae_steps 5000 -p edits 24000 -p unet_steps 6000 -p held_out 64 -p bf16 True
 
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ Nothing in the work tree is changed: clean and export run in a copy. The last li
 """
 import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from pathlib import Path
+from queue import SimpleQueue
 
 BIN = Path(sys.executable).parent
 LONGEST_CELL, TAIL = 40, 60
@@ -198,14 +199,26 @@ def run_checks(root):
         yield report(not problems, f'check: {name}', time.time() - start, problems)
 
 
+def jobs_of(root, chosen):
+    "What may run side by side: each notebook alone, but those of `test_in_order` one after the other, because the later use what the earlier made."
+    order = shlex.split(settings_of(root).get('test_in_order', ''))
+    chain = sorted((path for path in chosen if path.stem in order), key=lambda path: order.index(path.stem))
+    return ([chain] if chain else []) + [[path] for path in chosen if path.stem not in order]
+
+
 def run_notebooks(root, chosen):
-    def timed(path):
-        start = time.time()
-        return path, *run_notebook(root, path), time.time() - start
+    results = SimpleQueue()
+    def work(paths):
+        for path in paths:
+            start = time.time()
+            try: passed, output = run_notebook(root, path)
+            except Exception as error: passed, output = False, f'{type(error).__name__}: {error}'
+            results.put((path, passed, output, time.time() - start))
     pool = ThreadPoolExecutor(max(1, int(os.environ.get('JOBS', 2))))
     try:
-        for future in as_completed([pool.submit(timed, path) for path in chosen]):
-            path, passed, output, seconds = future.result()
+        for paths in jobs_of(root, chosen): pool.submit(work, paths)
+        for _ in chosen:
+            path, passed, output, seconds = results.get()
             yield report(passed, path.stem, seconds, output.splitlines())
     except BaseException:  # Ctrl-C
         pool.shutdown(wait=False, cancel_futures=True)

@@ -69,7 +69,7 @@ class GhostRow:
     target: Path  # what to predict
     last: Path  # the 20th frame, for the copy baseline
 
-
+# %% ../nbs/01b_latents.ipynb #9e4d4cd6
 def read_split(
     data: str | Path,  # a folder written by 01_ghosting
     split: str,  # train, val or test
@@ -99,7 +99,7 @@ class LatentSet:
     def embeddings(self, rows: torch.Tensor) -> torch.Tensor:  # [len(rows), length, width]
         return self.text[self.label[rows]]
 
-
+# %% ../nbs/01b_latents.ipynb #5b31b592
 @torch.no_grad()
 def embed_prompts(
     pipeline: StableDiffusionInstructPix2PixPipeline,  # gives tokenizer and text encoder
@@ -137,7 +137,7 @@ def cache_key(
     return content_key(pictures=pictures, vae=checkpoint_hash(base, "vae"), text=checkpoint_hash(base, "text_encoder"),
                        tokenizer=checkpoint_hash(base, "tokenizer"), layout=1)
 
-
+# %% ../nbs/01b_latents.ipynb #990b69cd
 def cached_latents(
     pipeline: StableDiffusionInstructPix2PixPipeline,  # encodes when the cache is not there
     base: Path,  # its folder
@@ -224,7 +224,7 @@ class Draw:
     text: torch.Tensor  # [N, length, width], the empty prompt where dropped
     target: torch.Tensor  # [N, 4, h, w]
 
-
+# %% ../nbs/01b_latents.ipynb #014c8e27
 def draw_step(
     latents: LatentSet,  # the split
     rows: torch.Tensor,  # which examples

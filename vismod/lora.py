@@ -27,7 +27,7 @@ TARGETS = dict(
     all=(*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "time_emb_proj", "conv_out"),
 )
 
-
+# %% ../nbs/01a_lora.ipynb #d6addc28
 @dataclass(frozen=True)
 class LoraSettings:
     "How an adapter is built."
@@ -90,7 +90,7 @@ def lora_state(
     "What an adapter has learned."
     return {key: value.detach().cpu().contiguous().clone() for key, value in get_peft_model_state_dict(unet).items()}
 
-
+# %% ../nbs/01a_lora.ipynb #986c7020
 def save_lora(
     folder: Path,  # appears whole, replaces what was there
     unet: UNet2DConditionModel,  # with an adapter
@@ -141,7 +141,7 @@ def probe(
     unet.train(was_training)
     return output.float().cpu()
 
-
+# %% ../nbs/01a_lora.ipynb #afe8ecba
 def check_saved(
     folder: Path,  # from `save_lora`
     unet: UNet2DConditionModel,  # the network that was saved

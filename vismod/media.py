@@ -209,6 +209,13 @@ def _upright(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     if size: image = image[:size[1], :size[0]]
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))  # both count counter-clockwise
 
+# %% ../nbs/00a_media.ipynb #13d10d2e
+def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> int:
+    "How many frames the file promises, at least; 0 when it promises nothing"
+    if stream.frames: return stream.frames
+    steady = stream.average_rate and stream.average_rate == stream.base_rate and len(container.streams) == 1
+    return round(container.duration / 1e6 * stream.average_rate) - 1 if steady and container.duration else 0  # Matroska: by its duration
+
 # %% ../nbs/00a_media.ipynb #8ab39991
 def read_video(
     path: str | Path, # video file of any kind FFmpeg reads
@@ -217,9 +224,11 @@ def read_video(
     "Frames of a video, one at a time; raises `MediaError` for a file that is damaged, cut short or without frames"
     count = 0
     with _open_video(path) as (container, stream):
-        announced, size = stream.frames, _recorded_size(container)
+        announced, size = _announced(container, stream), _recorded_size(container)
         if stream.width * stream.height > max_pixels: raise MediaError(f'{path}: frames of {stream.width}x{stream.height} are too large')
-        for count, frame in enumerate(container.decode(stream), start=1): yield _upright(frame, size)
+        for count, frame in enumerate(container.decode(stream), start=1):
+            if frame.is_corrupt: raise MediaError(f'{path}: frame {count - 1} is damaged')
+            yield _upright(frame, size)
     if count == 0: raise MediaError(f'{path}: not one frame could be decoded; the file is damaged or cut short')
     if count < announced: raise MediaError(f'{path}: only {count} of {announced} frames could be decoded; the file is cut short')
 

@@ -65,7 +65,7 @@ Or with diffusers alone, on a ghost image of {card["resolution"]} pixels blended
     pipe(prompt, image=ghost, num_inference_steps={card["sample_steps"]}, guidance_scale={card["guidance"]}, image_guidance_scale={card["image_guidance"]})
 """
 
-
+# %% ../nbs/01d_run_report.ipynb #d8be3861
 def process(
     folder: Path,  # the run's folder
 ) -> str:  # markdown

@@ -53,7 +53,7 @@ def ellipse(
     slope = np.sqrt((dx / radii[0]) ** 2 + (dy / radii[1]) ** 2) / radius + 1e-6
     return (radius - 1) / slope
 
-
+# %% ../nbs/00c_world.ipynb #63bcc14d
 def polygon(
     grid: tuple[np.ndarray, np.ndarray],  # from `pixel_grid`
     *corners: tuple[float, float],  # corners of a convex polygon, clockwise on the screen
@@ -149,7 +149,7 @@ class Spot:
     depth: float  # 0 at the far edge of the table … 1 at the front
     lift: float = 0.0  # canvas units above the table
 
-
+# %% ../nbs/00c_world.ipynb #67bd262a
 def foot(
     spot: Spot,  # a place on the table
 ) -> tuple[float, float]:  # y of the table point in canvas units, and the scale of things there
@@ -172,7 +172,7 @@ def round_shade(
     shine = np.clip(across * half[0] + up * half[1] + towards * half[2], 0, 1) ** 24
     return 0.42 + 0.68 * np.clip(facing, 0, 1), 0.5 * shine
 
-
+# %% ../nbs/00c_world.ipynb #d8118812
 def lit(
     colour: str,  # a key of COLOURS
     diffuse: np.ndarray | float,  # brightness factor
@@ -286,7 +286,7 @@ def ease(
     t = ((beats(frames) - start) / (end - start)).clip(0, 1)
     return t * t * (3 - 2 * t)
 
-
+# %% ../nbs/00c_world.ipynb #ab9587f9
 def fall(
     frames: int,  # length of the film
     release: float,  # beat at which the thing is let go
@@ -310,7 +310,7 @@ def path(
     return [Spot(mix(start.x, end.x, p), mix(start.depth, end.depth, p), mix(start.lift, end.lift, p) + float(4 * arc * p * (1 - p)))
             for p in progress]
 
-
+# %% ../nbs/00c_world.ipynb #b92187bd
 def far_from(
     rng: np.random.Generator,  # the source of chance
     taken: list[Spot],  # spots to keep clear of
@@ -338,7 +338,7 @@ def article(
     "A thing's name with its indefinite article."
     return ("an " if thing.colour == "orange" else "a ") + thing.name
 
-
+# %% ../nbs/00c_world.ipynb #132024b8
 def fill(
     template: str,  # a sentence with [something] holes
     placeholders: tuple[str, ...],  # what goes into them, in order
@@ -455,7 +455,7 @@ def silhouette(
     edge[:-1] |= layers[1:] != layers[:-1]
     return edge
 
-
+# %% ../nbs/00c_world.ipynb #1aa6bc70
 def film(
     stage: Stage,  # lamp, wall and table
     tracks: dict[Thing, list[Spot]],  # a spot per frame for every thing
@@ -501,7 +501,7 @@ def write_clip(
         save_image(folder / "input" / f"{t:02d}.png", clip.frames[t])
     save_image(folder / "target" / f"{inputs:02d}.png", clip.frames[-1])
 
-
+# %% ../nbs/00c_world.ipynb #ebb80ba8
 def write_processe_set(
     folder: str | Path,  # where cover/, drop/ and move/ appear
     clips_per_action: int = 200,  # films per action
@@ -537,7 +537,7 @@ def write_davis(
                 palette_mask(index).save(masks / f"{t:05d}.png")
     return resolve(folder)
 
-
+# %% ../nbs/00c_world.ipynb #a138fdbd
 def palette_mask(
     index: np.ndarray,  # object numbers, uint8 [height, width]
 ) -> Image.Image:  # palette image: black, dark red, dark green, …
