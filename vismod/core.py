@@ -391,7 +391,8 @@ def _earlier(self: RunRecord) -> list[dict]:
 def _hash_input(self: RunRecord, path: str | Path) -> dict:
     "The record of one input."
     where = resolve(path)
-    if where.exists(): return dict(path=str(path), sha256=_hash_of(where))
+    inside = where.is_relative_to(repo_root())  # a record travels: it should not name the machine it was made on
+    if where.exists(): return dict(path=where.relative_to(repo_root()).as_posix() if inside else str(path), sha256=_hash_of(where))
     if isinstance(path, Path): raise InputError(f'input {path} does not exist; check the path')
     return dict(path=path, sha256=None)
 

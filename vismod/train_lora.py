@@ -113,7 +113,8 @@ def lora(self: TrainSettings) -> LoraSettings:
 @patch
 def fixed(self: TrainSettings) -> dict:
     "What decides the result: everything but places and habits."
-    return {key: value for key, value in asdict(self).items() if key not in ("out", "keep", "resume", "device", "threads", "save_every")}
+    habits = ("out", "keep", "resume", "device", "threads", "save_every")
+    return {field.name: field.type(getattr(self, field.name)) for field in fields(self) if field.name not in habits}
 
 # %% ../nbs/02_train_lora.ipynb #f3d08882
 class Trainer:

@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 from .core import InputError, atomic_path, key_rng, resolve
-from .media import save_image
 
 # %% ../nbs/00c_world.ipynb #04179252
 CANVAS = 64.0
@@ -498,8 +497,8 @@ def write_clip(
     (folder / "input").mkdir(parents=True)
     (folder / "target").mkdir()
     for t in range(inputs):
-        save_image(folder / "input" / f"{t:02d}.png", clip.frames[t])
-    save_image(folder / "target" / f"{inputs:02d}.png", clip.frames[-1])
+        Image.fromarray(clip.frames[t]).save(folder / "input" / f"{t:02d}.png")  # plain writes: the folder as a whole is atomic
+    Image.fromarray(clip.frames[-1]).save(folder / "target" / f"{inputs:02d}.png")
 
 # %% ../nbs/00c_world.ipynb #ebb80ba8
 def write_processe_set(
@@ -533,7 +532,7 @@ def write_davis(
             pictures, masks = root / "JPEGImages/480p" / name, root / "Annotations/480p" / name
             pictures.mkdir(parents=True), masks.mkdir(parents=True)
             for t, (frame, index) in enumerate(zip(clip.frames, clip.index)):
-                save_image(pictures / f"{t:05d}.jpg", frame)
+                Image.fromarray(frame).save(pictures / f"{t:05d}.jpg", quality=95)
                 palette_mask(index).save(masks / f"{t:05d}.png")
     return resolve(folder)
 
