@@ -383,7 +383,7 @@ def predict_items(
 @dataclass(frozen=True)
 class PredictSettings:
     "What to predict and with which adapter; see the parameters cell of `03_predict`."
-    lora: str = "runs/02_train_lora/world/best"  # folder of a trained adapter
+    lora: str = "runs/02_train_lora/world-e2/best"  # folder of a trained adapter
     source: str = ""  # clip folder, ghost image, folder of either, processe_set or prepared split; empty: fresh clips of the embedded world
     prompt: str = ""  # what happens; empty: every clip's own label
     out: str = "runs/03_predict/world"  # the run's folder: NAME/prediction.png, NAME/panel.png, metrics.csv, run.json
