@@ -6,7 +6,8 @@
 __all__ = ['ATTENTION', 'TARGETS', 'WEIGHTS', 'CONV_IN', 'CARD', 'LoraSettings', 'expand_conv_in', 'add_lora', 'lora_state',
            'save_lora', 'load_lora', 'probe', 'check_saved']
 
-# %% ../nbs/01a_lora.ipynb #11454c15
+# %% ../nbs/01a_lora.ipynb #db714e90
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,10 @@ def save_lora(
         write_json(tmp / CARD, card)
     return Path(folder)
 
-# %% ../nbs/01a_lora.ipynb #5fbc35b5
+# %% ../nbs/01a_lora.ipynb #e45ce07f
+logging.getLogger("diffusers.loaders.lora_base").addFilter(lambda record: "prefix='text_encoder'" not in record.getMessage())
+
+
 def load_lora(
     pipeline: StableDiffusionInstructPix2PixPipeline,  # the base, changed in place
     folder: str | Path,  # from `save_lora`

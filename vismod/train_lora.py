@@ -126,7 +126,7 @@ class Trainer:
             torch.set_num_threads(settings.threads)
         place, _ = pick_device(settings.device)
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(settings.precision, settings.precision), cpu=place.type == "cpu")
-        self.main, self.step, self.losses, self.best = self.accelerator.is_main_process, 0, [], -math.inf
+        self.main, self.step, self.losses, self.best = self.accelerator.is_main_process, 0, [], 0.0  # best validation PSNR so far, dB
         self.base = resolve_checkpoint(settings.model)
         self.pipeline = load_pix2pix(self.base, self.accelerator.device, settings.precision)
         self.scheduler, self.scaling = noise_scheduler(self.pipeline), self.pipeline.vae.config.scaling_factor
