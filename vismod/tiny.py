@@ -26,7 +26,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .latents import condition_dropout, encode, to_tensor, training_target
-from .world import COLOURS, COVERS, PLANS, SMALL, TEXTURES, Spot, Thing, article, far_from, random_stage, render
+from .scene import COLOURS, COVERS, SMALL, TEXTURES, Spot, Thing, random_stage, render
+from .world import PLANS, article, far_from
 
 # %% ../nbs/90_tiny_models.ipynb #7def0b22
 ACTION_WORDS = ("covering moving pushing dropping letting putting hiding with over under next to behind in front of onto from left right "
@@ -245,7 +246,7 @@ def fit(
         losses.append(float(loss.detach()))
         if (step + 1) % save_every == 0 or step + 1 == steps:
             with atomic_path(state_file) as tmp: torch.save(training_state(model, optimiser, ema, step + 1, losses), tmp)
-            print(f"{desc} step {step + 1}/{steps}: loss {np.mean(losses[-save_every:]):.4f}", flush=True)
+            print(f"{desc}: step {step + 1}/{steps}: loss {np.mean(losses[-save_every:]):.4f}", flush=True)
     ema.copy_to(model.parameters())
     return losses
 
