@@ -188,7 +188,8 @@ def blend_files(
     if len(paths) < settings.span: raise InputError(f'the ghost needs {settings.span} frames, {paths[0].parent if paths else "the clip"} has {len(paths)}: add frames, or choose a shorter preset')
     needed = {len(paths) - 1 + offset for offset in settings.offsets} | {len(paths) - 1}
     loaded = [load_image(path) if at in needed else None for at, path in enumerate(paths)]
-    return resize.apply(ghost(loaded, settings)), resize.apply(loaded[-1])
+    fitted = lambda image: image if image.shape[:2] == (resize.height, resize.width) else resize.apply(image)  # a copy of a small frame costs as much as its ghost
+    return fitted(ghost(loaded, settings)), fitted(loaded[-1])
 
 # %% ../nbs/01_ghosting.ipynb #8ca022c5
 def ghost_image_of(
