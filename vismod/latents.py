@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['to_tensor', 'to_images', 'encode', 'decode', 'GhostRow', 'read_split', 'LatentSet', 'embed_prompts', 'encode_rows',
-           'cache_key', 'cached_latents', 'batch_rows', 'condition_dropout', 'noise_scheduler', 'training_target',
-           'loss_weights', 'Draw', 'draw_step']
+           'cache_key', 'load_encoders', 'cached_latents', 'batch_rows', 'condition_dropout', 'noise_scheduler',
+           'training_target', 'loss_weights', 'Draw', 'draw_step']
 
 # %% ../nbs/01b_latents.ipynb #01b81827
 import json
@@ -137,21 +137,30 @@ def cache_key(
     return content_key(pictures=pictures, vae=checkpoint_hash(base, "vae"), text=checkpoint_hash(base, "text_encoder"),
                        tokenizer=checkpoint_hash(base, "tokenizer"), layout=1)
 
-# %% ../nbs/01b_latents.ipynb #990b69cd
+# %% ../nbs/01b_latents.ipynb #d700d82f
+def load_encoders(
+    base: Path,  # a checkpoint's folder
+    device: torch.device | str = "cpu",  # where to encode
+) -> StableDiffusionInstructPix2PixPipeline:  # without its UNet, in float32
+    "Autoencoder, tokenizer and text encoder: what encoding needs."
+    return StableDiffusionInstructPix2PixPipeline.from_pretrained(base, unet=None, safety_checker=None, requires_safety_checker=False, dtype=torch.float32,
+                                                                  local_files_only=True).to(device)
+
+
 def cached_latents(
-    pipeline: StableDiffusionInstructPix2PixPipeline,  # encodes when the cache is not there
-    base: Path,  # its folder
+    base: Path,  # a checkpoint's folder
     data: str | Path,  # a folder written by 01_ghosting
     split: str,  # train, val or test
+    device: torch.device | str = "cpu",  # where to encode
     cache: str | Path = "runs/cache/latents",  # where caches live; safe to delete
 ) -> LatentSet:
-    "Encode a split, or read what an earlier run encoded."
+    "Encode a split in float32, or read what an earlier run encoded."
     rows = read_split(data, split)
     if not rows:
         raise InputError(f"The split '{split}' of {data} is empty: prepare more clips with nbs/01_ghosting.ipynb.")
     file = resolve(cache) / f"{split}-{cache_key(rows, base)}.safetensors"
     if not file.is_file():
-        made = encode_rows(pipeline, rows)
+        made = encode_rows(load_encoders(base, device), rows)
         with atomic_path(file) as tmp:
             save_file({key: getattr(made, key).contiguous() for key in ("condition", "mean", "std", "text", "label")}, tmp)
     return LatentSet(rows, **load_file(file))

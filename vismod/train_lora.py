@@ -12,6 +12,7 @@ import shutil
 import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from fastcore.basics import patch
@@ -48,7 +50,8 @@ class Trainer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         place, _ = pick_device(settings.device)
-        self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(settings.precision, settings.precision), cpu=place.type == "cpu")
+        patience = InitProcessGroupKwargs(timeout=timedelta(hours=4))  # the others wait while the main process evaluates
+        self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(settings.precision, settings.precision), cpu=place.type == "cpu", kwargs_handlers=[patience])
         self.main, self.step, self.losses, self.best = self.accelerator.is_main_process, 0, [], 0.0  # best validation PSNR so far, dB
         self.base = resolve_checkpoint(settings.model)
         self.pipeline = load_pix2pix(self.base, self.accelerator.device, settings.precision)
@@ -67,7 +70,7 @@ def prepare_data(self: Trainer):
     if height != self.settings.resolution:
         raise InputError(f"{self.settings.data} was prepared at {height} pixels, but resolution is {self.settings.resolution}: make them equal.")
     with self.accelerator.main_process_first():
-        self.train, self.val, self.test = (cached_latents(self.pipeline, self.base, self.settings.data, split) for split in ("train", "val", "test"))
+        self.train, self.val, self.test = (cached_latents(self.base, self.settings.data, split, self.accelerator.device) for split in ("train", "val", "test"))
     self.shown = spread(self.val.rows)[:self.settings.eval_clips]
     self.world = self.accelerator.num_processes
     examples = self.settings.batch_size * self.settings.accumulate * self.world
