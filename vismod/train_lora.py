@@ -66,9 +66,9 @@ class Trainer:
 def prepare_data(self: Trainer):
     "Read the ghost settings and cache the latents of all splits; the main process first, the others read what it wrote."
     self.ghost = read_json(resolve(self.settings.data) / "ghost.json")
-    height = self.ghost["resize"]["height"]
-    if height != self.settings.resolution:
-        raise InputError(f"{self.settings.data} was prepared at {height} pixels, but resolution is {self.settings.resolution}: make them equal.")
+    self.resolution = self.ghost["resize"]["height"]
+    if self.settings.resolution not in (0, self.resolution):
+        raise InputError(f"{self.settings.data} was prepared at {self.resolution} pixels, but resolution is {self.settings.resolution}: make them equal.")
     with self.accelerator.main_process_first():
         self.train, self.val, self.test = (cached_latents(self.base, self.settings.data, split, self.accelerator.device) for split in ("train", "val", "test"))
     self.shown = spread(self.val.rows)[:self.settings.eval_clips]
@@ -81,7 +81,7 @@ def prepare_data(self: Trainer):
 @patch
 def card(self: Trainer) -> dict:
     "What somebody needs to know to use the adapter: travels with it as `adapter.json`."
-    return dict(model=self.settings.model, base_unet=checkpoint_hash(self.base, "unet"), resolution=self.settings.resolution,
+    return dict(model=self.settings.model, base_unet=checkpoint_hash(self.base, "unet"), resolution=self.resolution,
                 ghost=self.ghost["ghost"], resize=self.ghost["resize"], sample_steps=self.settings.sample_steps,
                 guidance=self.settings.guidance, image_guidance=self.settings.image_guidance, lora=asdict(self.settings.lora()))
 
@@ -200,7 +200,7 @@ def evaluate(self: Trainer):
             self.save_adapter("best")
     self.log_scores(scores)
     rows = [self.val.rows[r] for r in self.shown[:6]]  # spread over the actions
-    save_image(self.out / f"samples/step-{self.step:06d}.jpg", prediction_grid(rows, images, scale=max(1, 128 // settings.resolution)))
+    save_image(self.out / f"samples/step-{self.step:06d}.jpg", prediction_grid(rows, images, scale=max(1, 128 // self.resolution)))
 
 # %% ../nbs/02_train_lora.ipynb #b9bdaa14
 def pack_moments(
@@ -370,7 +370,7 @@ def run(self: Trainer) -> pd.DataFrame | None:  # test scores of the best adapte
     with atomic_path(self.out / "scores.csv") as tmp:
         scores.to_csv(tmp, index=False)
     shown = spread(self.test.rows)[:9]
-    save_image(self.out / "predictions.png", prediction_grid([self.test.rows[r] for r in shown], [images[r] for r in shown], scale=max(1, 128 // self.settings.resolution)))
+    save_image(self.out / "predictions.png", prediction_grid([self.test.rows[r] for r in shown], [images[r] for r in shown], scale=max(1, 128 // self.resolution)))
     return scores
 
 # %% ../nbs/02_train_lora.ipynb #9999ec8d

@@ -40,7 +40,7 @@ class TrainSettings:
     ema_decay: float = 0.99  # averaging of the adapter; 0.999 for runs of many thousand steps
     precision: str = "fp32"  # fp32, bf16 or fp16; adapters are always trained in fp32
     gradient_checkpointing: bool = False  # less memory, more time
-    resolution: int = 64  # of the prepared data; checked
+    resolution: int = 0  # pixels of the prepared data, checked; 0 takes it as it is
     eval_every: float = 5  # epochs between evaluations
     eval_clips: int = 24  # validation clips that are sampled then
     save_every: float = 5  # epochs between checkpoints
