@@ -30,7 +30,7 @@ from PIL import Image
 from .checkpoints import checkpoint_hash, load_pix2pix, resolve_checkpoint
 from .clip_index import INDEX_NAMES, read_index
 from .clips import action_folders
-from .core import InputError, RunRecord, atomic_path, progress, read_json, repo_root, resolve
+from .core import InputError, RunRecord, atomic_path, progress, read_json, resolve
 from .evaluate import sample, score
 from .ghosting import GhostSettings, ghost, ghost_image_of, prepare_world
 from .images import image_grid, list_images, load_image, natural_key, save_image
