@@ -4,15 +4,13 @@
 
 # %% auto #0
 __all__ = ['CARD_FIELDS', 'PICTURES', 'read_card', 'misfits', 'ghost_misfits', 'refuse', 'Predictor', 'sampling_of',
-           'load_predictor', 'model_view', 'predict', 'Item', 'label_beside', 'clip_item', 'set_items', 'ready_items',
-           'mixed_items', 'is_clip', 'find_items', 'prompt_of', 'predict_pictures', 'panel', 'save_pictures',
+           'load_predictor', 'model_view', 'predict', 'prompt_of', 'predict_pictures', 'panel', 'save_pictures',
            'score_pictures', 'predict_items', 'PredictSettings', 'run_predictions', 'main', 'prediction_view',
            'predict_panel']
 
 # %% ../nbs/03_predict.ipynb #6fed593b
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from io import BytesIO
@@ -28,16 +26,15 @@ from fastcore.docments import docments
 from PIL import Image
 
 from .checkpoints import checkpoint_hash, load_pix2pix, resolve_checkpoint
-from .clip_index import INDEX_NAMES, read_index
-from .clips import action_folders
 from .core import InputError, RunRecord, atomic_path, progress, read_json, resolve
 from .evaluate import sample, score
 from .ghosting import GhostSettings, ghost, ghost_image_of, prepare_world
-from .images import image_grid, list_images, load_image, natural_key, save_image
-from .latents import GhostRow, LatentSet, embed_prompts, encode, read_split, to_tensor
+from .images import image_grid, list_images, load_image, save_image
+from .latents import GhostRow, LatentSet, embed_prompts, encode, to_tensor
 from .lora import CARD, WEIGHTS, load_lora
 from .media import ResizePolicy
 from .metrics import psnr
+from .sources import Item, find_items
 
 # %% ../nbs/03_predict.ipynb #425ebad1
 CARD_FIELDS = ("model", "base_unet", "resolution", "ghost", "resize", "sample_steps", "guidance", "image_guidance")
@@ -188,114 +185,6 @@ def predict(
     latents = LatentSet([row], condition, condition, deviation, embed_prompts(predictor.pipeline, [prompt, ""]), torch.tensor([0]))
     return sample(predictor.pipeline, latents, [0], **predictor.sampling, seed=seed)[0]
 
-# %% ../nbs/03_predict.ipynb #22a1fe7a
-@dataclass(frozen=True)
-class Item:
-    "One thing to predict."
-    name: str  # of its results, unique in the run; may contain a slash
-    path: Path  # a clip's folder, or a ready ghost image
-    prompt: str = ""  # its label, empty when unknown
-    action: str = ""  # its action, empty when unknown
-    target: Path | None = None  # the truth
-    last: Path | None = None  # the last input frame of a ready ghost
-    remark: str = ""  # why there is no label
-
-
-def label_beside(
-    folder: Path,  # a clip
-) -> tuple[str, str]:  # label and action, both empty when no index names the clip
-    "Look a clip up in the index of the folder it lies in."
-    home = folder.parent
-    if not any((home / name).is_file() for name in INDEX_NAMES):
-        return "", ""
-    label, *_ = read_index(home, home.resolve()).labels.get(folder.name, ("",))
-    return label, home.name
-
-# %% ../nbs/03_predict.ipynb #b59a7653
-def clip_item(
-    folder: Path,  # a clip: frames, or `input/` and perhaps `target/`
-    name: str = "",  # of its results; empty: the folder's
-    **known,  # prompt, action and remark, when they need not be looked up
-) -> Item:
-    "Describe a clip; raises InputError when it has several targets."
-    targets = list_images(folder / "target") if (folder / "target").is_dir() else []
-    if len(targets) > 1:
-        raise InputError(f"{folder / 'target'} holds {len(targets)} images: leave the one that is the truth.")
-    if "prompt" not in known:
-        known["prompt"], known["action"] = label_beside(folder)
-    return Item(name or folder.name, folder, target=targets[0] if targets else None, **known)
-
-# %% ../nbs/03_predict.ipynb #3b9084f1
-def set_items(
-    root: Path,  # a `processe_set`, or one action of it
-) -> tuple[list[Item], list[tuple[str, str]]]:  # items, and (name, problem) of what cannot be one
-    "The clips of a set."
-    items, problems = [], []
-    for folder in action_folders(root):
-        action = read_index(folder, root.resolve())
-        errors = [row for row in action.findings if row["severity"] == "error"]
-        problems += [(f"{folder.name}/{row['clip']}".rstrip("/"), f"{row['problem']}: {row['detail']}") for row in errors if row["clip"] not in action.folders]
-        remarks = {row["clip"]: f"{row['problem']}: {row['detail']}" for row in errors}
-        for clip in sorted(action.folders, key=natural_key):
-            label, *_ = action.labels.get(clip, ("",))
-            try:
-                if not all(path.resolve().is_relative_to(root.resolve()) for path in (folder / clip, folder / clip / "input", folder / clip / "target")):
-                    raise InputError(f"{folder / clip} is, or holds, a link that leaves the set: copy the clip into it.")
-                items.append(clip_item(folder / clip, f"{folder.name}/{clip}", prompt=label, action=folder.name, remark=remarks.get(clip, "")))
-            except InputError as error:
-                problems.append((f"{folder.name}/{clip}", str(error)))
-    return items, problems
-
-# %% ../nbs/03_predict.ipynb #d2c953d0
-def ready_items(
-    folder: Path,  # a split written by `01_ghosting`
-) -> list[Item]:
-    "The ready ghosts of a prepared split, with labels, last frames and targets."
-    return [Item(row.clip_id, row.ghost, row.prompt, row.action, row.target, row.last) for row in read_split(folder.parent, folder.name)]
-
-
-def mixed_items(
-    folder: Path,  # clips and ready ghosts side by side
-) -> tuple[list[Item], list[tuple[str, str]]]:  # items, and (name, problem) of what cannot be one
-    "The contents of a batch folder."
-    clips = sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"), key=lambda path: natural_key(path.name))
-    items, problems = [], []
-    for clip in clips:
-        try:
-            items.append(clip_item(clip))
-        except InputError as error:
-            problems.append((clip.name, str(error)))
-    return items + [Item(path.stem, path) for path in list_images(folder)], problems
-
-# %% ../nbs/03_predict.ipynb #99c7d27a
-def is_clip(
-    folder: Path,  # any folder
-) -> bool:
-    "Does a folder hold the frames of one clip?"
-    subfolders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"}
-    return "input" in subfolders or bool(list_images(folder)) and subfolders <= {"target"}
-
-
-def find_items(
-    source: str | Path,  # clip folder, ghost image, folder of either, processe_set or prepared split
-    ready: bool = False,  # a folder of nothing but images holds ready ghosts
-) -> tuple[list[Item], list[tuple[str, str]]]:  # items, and (name, problem) of what cannot be one
-    "Find out what a source holds; raises InputError when that is nothing."
-    path, problems = resolve(source), []
-    if path.is_file():
-        return [Item(path.stem, path)], problems
-    if not path.is_dir():
-        raise InputError(f"{source} does not exist: give a clip folder, a ghost image, a folder of either, or a processe_set.")
-    if any(next(path.glob(pattern), None) for name in INDEX_NAMES for pattern in (name, f"*/{name}")):
-        items, problems = set_items(path)
-    elif (path / "metadata.jsonl").is_file(): items = ready_items(path)
-    elif is_clip(path) and not ready: items = [clip_item(path)]
-    else: items, problems = mixed_items(path)
-    if not items and not problems:
-        raise InputError(f"{source} holds no clips and no images: give a clip folder, a ghost image, a folder of either, or a processe_set.")
-    twice = {name for name, count in Counter(item.name for item in items).items() if count > 1}
-    return [replace(item, name=item.path.name) if item.name in twice else item for item in items], problems
-
 # %% ../nbs/03_predict.ipynb #7c91505c
 def prompt_of(
     item: Item,  # from `find_items`
@@ -379,7 +268,7 @@ def predict_items(
     scores = [part for part in scores if part is not None]
     return pd.DataFrame(report, columns=["name", "prompt", "problem"]), pd.concat(scores, ignore_index=True) if scores else pd.DataFrame()
 
-# %% ../nbs/03_predict.ipynb #b4fa77f5
+# %% ../nbs/03_predict.ipynb #22a1fe7a
 @dataclass(frozen=True)
 class PredictSettings:
     "What to predict and with which adapter; see the parameters cell of `03_predict`."
