@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SMALLEST', 'EMBEDDED', 'find_photos', 'peculiarities', 'Photos', 'read_photos', 'split_photos', 'embedded_photos',
-           'photos_for', 'random_crop', 'PairedCrops']
+           'photos_for', 'random_crop', 'recoloured', 'PairedCrops']
 
 # %% ../nbs/12a_photos.ipynb #3100d44e
 import functools
@@ -147,6 +147,16 @@ def random_crop(
     crop = np.rot90(crop, int(rng.integers(4)))
     return np.ascontiguousarray(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
+# %% ../nbs/12a_photos.ipynb #5416792b
+def recoloured(
+    crop: np.ndarray,  # uint8 RGB
+    rng: np.random.Generator,  # where chance comes from
+) -> np.ndarray:  # uint8 RGB, the same shape
+    "Exchange the channels at random and raise the saturation by up to 80%."
+    crop = crop[..., rng.permutation(3)].astype(np.float32)
+    grey = crop.mean(-1, keepdims=True)
+    return np.clip(np.rint(grey + np.float32(rng.uniform(1, 1.8)) * (crop - grey)), 0, 255).astype(np.uint8)
+
 # %% ../nbs/12a_photos.ipynb #e3b804de
 @functools.lru_cache(4)
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -164,9 +174,10 @@ class PairedCrops(Dataset):
         curriculum: int = 0,  # examples over which the damage grows to its full range
         shrink: float = 0.0,  # probability of shrinking a photo first
         told: float = 0.5,  # share of examples whose noise level the network is told
+        recolour: float = 0.0,  # share of examples in other colours
     ):
         self.photos, self.side, self.ranges, self.seed = photos, side, ranges, seed
-        self.curriculum, self.shrink, self.told = curriculum, shrink, told
+        self.curriculum, self.shrink, self.told, self.recolour = curriculum, shrink, told, recolour
 
     def __len__(self): return 2**62  # the stream does not end; a sampler says how much of it to take
 
@@ -174,6 +185,7 @@ class PairedCrops(Dataset):
         epoch, position = divmod(index, len(self.photos))
         rng = key_rng("pair", self.seed, index)
         clean = random_crop(self.photos[_order(self.seed, epoch, len(self.photos))[position]], self.side, rng, self.shrink)
+        if self.recolour and rng.random() < self.recolour: clean = recoloured(clean, rng)
         harm = self.ranges.eased(index / self.curriculum if self.curriculum else 1).draw(rng)
         degraded = degrade(clean, harm.sigma, harm.quality, rng, harm.subsampling)
         tensors = {name: torch.from_numpy(image).permute(2, 0, 1) for name, image in (("degraded", degraded), ("clean", clean))}

@@ -55,7 +55,7 @@ class Architecture:
     inner: int  # blocks at the lowest resolution
 
 
-ARCHITECTURES = dict(s=Architecture((48, 64, 80), (1, 1), 2), m=Architecture((48, 64, 80), (3, 2), 4))
+ARCHITECTURES = dict(s=Architecture((32, 64, 96), (1, 1), 2), m=Architecture((32, 64, 96), (3, 2), 4))
 
 # %% ../nbs/12b_restorer.ipynb #7be7eae3
 class Restorer(nn.Module):

@@ -40,6 +40,7 @@ class DataSettings(BaseModel):
     curriculum: float = Field(0.2, ge=0, le=1)  # share of the run over which the damage grows to its full range
     shrink: float = Field(0.3, ge=0, le=1)  # probability of shrinking a photo before cropping
     told: float = Field(0.5, ge=0, le=1)  # share of examples whose noise level the network is told
+    recolour: float = Field(0.0, ge=0, le=1)  # share of examples in other colours
     crop: int = Field(96, ge=16, le=512)  # side of the training crops, pixels
 
 # %% ../nbs/12c_restorer_training.ipynb #3538991a
@@ -49,6 +50,7 @@ class LossSettings(BaseModel):
     charbonnier: float = Field(1.0, ge=0)
     l1: float = Field(0.0, ge=0)
     mse: float = Field(0.0, ge=0)
+    psnr: float = Field(0.0, ge=0)
     ssim: float = Field(0.0, ge=0)
 
 
@@ -142,6 +144,7 @@ def restoration_loss(
     "The weighted sum of the terms whose weight is not zero."
     error = output.float() - clean
     terms = dict(charbonnier=lambda: (error.square() + 1e-6).sqrt().mean(), l1=lambda: error.abs().mean(), mse=lambda: error.square().mean(),
+                 psnr=lambda: 10 * (error.square().mean((1, 2, 3)) + 1e-4).log10().mean(),
                  ssim=lambda: 1 - structural_similarity_index_measure(output.float(), clean, data_range=1.0))
     return sum(weight * terms[name]() for name, weight in weights if weight)
 
@@ -189,7 +192,7 @@ class RestorerTrainer:
 def batches(self: RestorerTrainer) -> Iterator[dict]:
     "The batches from this step to the end."
     settings, data = self.settings, self.settings.data
-    pairs = PairedCrops(self.train_photos, data.crop, settings.ranges(), settings.seed, int(data.curriculum * settings.steps * settings.batch), data.shrink, data.told)
+    pairs = PairedCrops(self.train_photos, data.crop, settings.ranges(), settings.seed, int(data.curriculum * settings.steps * settings.batch), data.shrink, data.told, data.recolour)
     examples = range(self.step * settings.batch, settings.steps * settings.batch)
     workers = dict(num_workers=settings.workers, persistent_workers=settings.workers > 0, pin_memory=self.device.type == "cuda")
     return iter(DataLoader(pairs, settings.batch, sampler=examples, **workers, worker_init_fn=_one_thread))
@@ -302,7 +305,7 @@ def check_sanity(
     done, losses = self.step / self.settings.steps, np.array(self.losses)
     window = max(1, min(len(losses) // 4, 200))
     if not np.isfinite(losses).all(): raise HopelessRun(f"the loss is not a number at step {self.step}: lower lr ({self.settings.lr:g}) or use precision fp32")
-    if done >= 0.25 and self.settings.data.curriculum < done and gain < 0:
+    if done >= 0.5 and self.settings.data.curriculum < done and gain < 0:
         raise HopelessRun(f"after {done:.0%} of the steps the restored pictures are {-gain:.2f} dB worse than the degraded ones: lower lr ({self.settings.lr:g}) or look at the photos")
     if done >= 0.5 and len(losses) >= 40 and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
         raise HopelessRun(f"after {done:.0%} of the steps the loss has not fallen ({losses[:window].mean():.4f} to {losses[-window:].mean():.4f}): lower lr ({self.settings.lr:g})")
