@@ -6,6 +6,10 @@ VENV ?= .venv
 THREADS ?= 2              # CPU threads of the demo and of `make tiny`
 JOBS ?= 2                 # notebooks tested at a time, one thread each
 NB ?=                     # make test NB="00 01": only the notebooks whose names start like this
+PORT ?= 7860              # where `make app` listens
+
+# what `make restore` asks of its notebook, e.g. RESTORE="-p photos data/clean_train -p steps 5000"
+RESTORE ?=
 
 # what `make demo` asks of each notebook (papermill -p name value)
 DEMO_EPOCHS ?= 10
@@ -24,10 +28,10 @@ QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREA
 	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test export tiny readme lab hooks constraints clean
+.PHONY: help install demo restore app test test-ui export tiny readme lab hooks constraints clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP)  ## create .venv and install everything, with the versions of constraints.txt
 
@@ -62,6 +66,15 @@ demo: install  ## ghost -> LoRA -> predict on the embedded world, with reports
 	$(call notebook,02_train_lora,demo,$(DEMO_TRAIN))
 	$(call notebook,03_predict,demo,$(DEMO_PREDICT))
 	@echo "== done; open in a browser:"; ls -1 $(CURDIR)/reports/demo/*.html
+
+restore: install  ## train, measure and export a small restoration network, with a report
+	$(call notebook,13_restoration,restoration,$(RESTORE))
+
+app: install  ## the app with a tab per pipeline, on this machine only
+	$(BIN)/python -m vismod.app --port $(strip $(PORT))
+
+test-ui: install  ## drive the app in headless Chromium (skipped with a message where it is missing)
+	$(BIN)/python .ci/test_ui.py
 
 test: install  ## check and test every notebook; ends with: N passed, M failed
 	@JOBS=$(strip $(JOBS)) $(BIN)/python .ci/test.py $(NB)

@@ -90,7 +90,7 @@ METHODS = dict(
     wavelet=Method(_wavelet, dict(rule="VisuShrink", strength=0.2),
                    dict(rule=("BayesShrink", "VisuShrink"), strength=(0.07, 0.1, 0.14, 0.2, 0.27, 0.37, 0.5, 0.65, 0.85, 1.1, 1.4))),
     bilateral=Method(_bilateral, dict(strength=3.0, distance=2.2),
-                     dict(strength=(0.9, 1.2, 1.6, 2.2, 3.0, 4.0, 5.3, 7.0, 9.5), distance=(0.5, 0.7, 0.9, 1.2, 1.6, 2.2, 3.0, 4.0, 5.5, 8.0, 12.0))),
+                     dict(strength=(0.9, 1.2, 1.6, 2.2, 3.0, 4.0, 5.3, 7.0, 9.5), distance=(0.5, 0.7, 0.9, 1.2, 1.6, 2.2, 3.0, 4.0, 5.5, 8.0))),
     bm3d=Method(_bm3d, dict(strength=1.2), dict(strength=(0.6, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1))))
 
 # %% ../nbs/12d_classical.ipynb #687f0288
