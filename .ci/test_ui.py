@@ -1,0 +1,385 @@
+#!/usr/bin/env python
+"""The app in a real browser: upload, degrade, restore, compare, download, everything measured against the functions themselves.
+
+    .venv/bin/python .ci/test_ui.py              with the networks in models/restoration; with random ones where there are none
+    .venv/bin/python .ci/test_ui.py --random     always with random ones
+
+Needs a Chromium (Debian: apt install chromium; CHROMIUM=/path names another) and playwright (pip install playwright; its
+own browsers are not needed). Without one of them nothing is tested, visibly. Screenshots go to runs/test_ui.
+The last line is "N passed, M failed".
+"""
+import argparse, io, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback, zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOTS = ROOT / 'runs/test_ui'
+PATIENCE = float(os.environ.get('PATIENCE', 60))  # seconds for one thing to happen in the browser
+LIMIT = int(os.environ.get('TIMEOUT', 600))  # seconds for everything
+
+
+def skip(reason):
+    print(f'SKIPPED: the app was not tested in a browser: {reason}\n0 passed, 0 failed, 1 skipped', flush=True)
+    sys.exit(0)
+
+
+def find_chromium():
+    named = os.environ.get('CHROMIUM')
+    if named and not shutil.which(named): sys.exit(f'CHROMIUM is {named}, which is no program')
+    return named or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
+
+# The server under test
+
+@contextmanager
+def serving(models):
+    "The app as a user starts it; yields its address, and stops it."
+    environment = {key: value for key, value in os.environ.items() if key != 'IN_TEST'}
+    command = [sys.executable, '-u', '-m', 'vismod.app', '--port', '0', '--device', 'cpu', '--models', str(models)]
+    with tempfile.TemporaryFile('w+') as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        def said():
+            log.seek(0)
+            return log.read()
+        try:
+            start = time.time()
+            while not (found := re.search(r'http://127\.0\.0\.1:\d+/', said())):
+                if process.poll() is not None or time.time() - start > 120: raise RuntimeError(f'the app did not start:\n{said()[-2000:]}')
+                time.sleep(.2)
+            yield found[0]
+        finally:
+            process.terminate()
+            try: process.wait(20)
+            except subprocess.TimeoutExpired: process.kill()
+
+
+def make_networks(folder, random):
+    "Where the networks are: the shipped ones, or random ones in `folder`."
+    from torch import nn
+    from vismod.core import seed_everything
+    from vismod.restorer import build_restorer, save_restorer
+    shipped = ROOT / 'models/restoration'
+    if not random and list(shipped.glob('*.safetensors')): return shipped
+    for size in ('s', 'm'):
+        seed_everything(0)
+        net = build_restorer(size)
+        nn.init.normal_(net.tail.weight, std=.02)
+        save_restorer(net, folder / f'networks/{size}.safetensors')
+    return folder / 'networks'
+
+
+# A hand on the page
+
+class Page:
+    "What the checks do with the page, in the words of the page."
+    def __init__(self, page, folder): self.page, self.folder = page, folder
+
+    def until(self, what, true, patience=PATIENCE):
+        "Wait until `true()` is truthy, and return it."
+        end = time.time() + patience
+        while time.time() < end:
+            if value := true(): return value
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f'waited {patience:g} s in vain for: {what}')
+
+    def shot(self, name): self.page.screenshot(path=SHOTS / f'{name}.png', full_page=True)
+
+    def upload(self, *files):
+        clear = self.page.locator('#files button[aria-label="Clear"]')
+        if clear.count():
+            clear.first.click()
+            self.page.wait_for_timeout(500)
+        self.page.locator('#files input[type=file]').set_input_files([str(file) for file in files])
+        for file in files: self.page.locator('#files').get_by_text(Path(file).stem).first.wait_for()
+
+    def choose(self, part, label): self.page.locator(part).get_by_label(label, exact=True).check()
+
+    def number(self, part, value):
+        box = self.page.locator(f'{part} input[type=number]')
+        box.fill(str(value))
+        box.press('Tab')
+
+    def start(self): self.page.locator('#start').click()
+
+    def headline(self): return self.page.locator('.headline').inner_text()
+
+    def sources(self): return [image.get_attribute('src') for image in self.page.locator('#compare img').all()]
+
+    def pair(self):
+        "The two pictures of the comparison, as arrays; None while there are none."
+        import numpy as np
+        from PIL import Image
+        files = [self.page.request.get(source) for source in self.sources()]
+        if len(files) != 2: return None
+        assert all(file.headers['content-type'] == 'image/png' for file in files), 'a picture is not PNG'
+        return [np.array(Image.open(io.BytesIO(file.body()))) for file in files]
+
+    def shows(self, left, right):
+        "Whether the comparison shows exactly these pixels."
+        from numpy import array_equal
+        pair = self.pair()
+        return pair is not None and array_equal(pair[0], left) and array_equal(pair[1], right)
+
+    def download(self, button):
+        with self.page.expect_download() as waiting: self.page.locator(button).click()
+        path = self.folder / 'downloads' / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        return path
+
+    def message(self): return ' '.join(self.page.locator('[data-testid="toast-body"], .toast-body').all_inner_texts())
+
+
+# The checks, in the order in which a user would do these things
+
+def check_opens(ui, world):
+    "the page opens, with its tab and its samples"
+    assert ui.page.title() == 'vismod', ui.page.title()
+    ui.page.get_by_role('tab', name='Restore').wait_for()
+    ui.until('four samples', lambda: ui.page.locator('#samples img').count() == 4)
+    box, last = ui.page.locator('#samples').bounding_box(), ui.page.locator('#samples img').last.bounding_box()
+    assert last['x'] + last['width'] <= box['x'] + box['width'] + 1, 'the last sample is cut off'
+    ui.shot('1_open')
+
+
+def check_preview(ui, world):
+    "an upload is shown; with degradation, clean against degraded, as the controls are moved"
+    ui.upload(world.files['photo'])
+    ui.until('the upload', lambda: ui.shows(world.photo, world.photo))
+    ui.choose('#mode', 'Degrade first')
+    ui.number('#sigma', 35)
+    ui.number('#quality', 20)
+    ui.choose('#colour', 'full (4:4:4)')
+    ui.until('the degraded picture', lambda: ui.shows(world.photo, world.degraded))
+    ui.shot('2_preview')
+
+
+def check_restores(ui, world):
+    "Restore shows exactly what restore() computes, and the metrics"
+    ui.start()
+    ui.until('the restored picture', lambda: ui.shows(world.degraded, world.restored(1)))
+    from vismod.metrics import psnr, ssim
+    text = ui.headline()
+    for number in (f'{psnr(world.degraded, world.photo):.2f}', f'{psnr(world.restored(1), world.photo):.2f}', f'{ssim(world.restored(1), world.photo):.3f}'):
+        assert number in text, f'{number} is missing in: {text}'
+    ui.shot('3_restored')
+
+
+def check_slider(ui, world):
+    "the before/after handle follows the mouse"
+    clip = lambda: ui.page.locator('#compare img').nth(1).evaluate('element => element.style.clipPath')
+    box, before = ui.page.locator('#compare img').first.bounding_box(), clip()
+    middle = box['y'] + box['height'] / 2
+    ui.page.mouse.move(box['x'] + box['width'] / 2, middle)
+    ui.page.mouse.down()
+    ui.page.mouse.move(box['x'] + box['width'] / 4, middle, steps=8)
+    ui.page.mouse.up()
+    ui.until('the handle at the left', lambda: clip() != before)
+    share = float(re.search(r'([\d.]+)%\)$', clip())[1])
+    assert 15 < share < 35, f'dragged to 25 %, the handle is at {share} %'
+    ui.shot('4_slider')
+
+
+def check_strength(ui, world):
+    "another strength, and the downloaded PNG holds exactly those pixels"
+    import numpy as np
+    from PIL import Image
+    ui.number('#strength', 0.6)
+    ui.until('the weaker result', lambda: ui.shows(world.degraded, world.restored(.6)))
+    path = ui.download('#download')
+    assert path.name == 'photo_restored.png', path.name
+    assert path.read_bytes()[:8] == b'\x89PNG\r\n\x1a\n'
+    assert np.array_equal(np.array(Image.open(path)), world.restored(.6)), 'the file differs from the array'
+    ui.number('#strength', 1.5)
+    ui.until('the exaggerated result', lambda: ui.shows(world.degraded, world.restored(1.5)))
+    ui.number('#strength', 1)
+    ui.until('the full result', lambda: ui.shows(world.degraded, world.restored(1)))
+
+
+def check_other_settings(ui, world):
+    "the other network, a told noise level and the self-ensemble reach the computation"
+    ui.page.get_by_text('More', exact=True).click()
+    ui.choose('#network', 'm · thorough')
+    ui.page.locator('#tell input').check()
+    ui.number('#told', 30)
+    ui.page.locator('#ensemble input').check()
+    ui.start()
+    expected = world.restored(1, 'm', sigma=30, self_ensemble=True)
+    ui.until('that result', lambda: ui.shows(world.degraded, expected))
+    ui.shot('5_more')
+    ui.page.locator('#tell input').uncheck()
+    ui.page.locator('#ensemble input').uncheck()
+    ui.choose('#network', 's · quick')
+
+
+def check_several(ui, world):
+    "several pictures, one of them broken: gallery, table with the reason, all in a ZIP"
+    import numpy as np
+    from PIL import Image
+    ui.upload(world.files['photo'], world.files['broken'], world.files['other'])
+    ui.start()
+    ui.until('two thumbnails', lambda: ui.page.locator('#gallery img').count() == 2)
+    ui.until('the reason in the table', lambda: 'cannot read this image' in ui.page.locator('#table').inner_text())
+    ui.page.locator('#gallery img').nth(1).click()
+    ui.until('the second picture', lambda: 'other.jpg' in ui.headline())
+    ui.page.wait_for_timeout(1000)
+    ui.shot('6_several')
+    with zipfile.ZipFile(ui.download('#download-all')) as file:
+        assert sorted(file.namelist()) == ['other_restored.png', 'photo_restored.png'], file.namelist()
+        assert np.array_equal(np.array(Image.open(file.open('photo_restored.png'))), world.restored(1))
+
+
+def check_bad_file(ui, world):
+    "a broken file alone, and no file at all, are answered with a sentence"
+    ui.upload(world.files['broken'])
+    ui.start()
+    ui.until('the sentence', lambda: 'broken.png: cannot read this image' in ui.message())
+    ui.shot('7_broken')
+    ui.page.locator('#files button[aria-label="Clear"]').first.click()
+    ui.page.wait_for_timeout(500)
+    ui.start()
+    ui.until('the sentence', lambda: 'upload one, or choose a sample' in ui.message())
+
+
+def check_cancel(ui, world):
+    "Cancel stops a long restoration; the next one, asked for at once, runs and revives nothing"
+    ui.upload(world.files['large'])
+    ui.page.locator('#ensemble input').check()
+    ui.start()
+    ui.until('progress', lambda: ' 4.0%' in ui.page.locator('#compare').inner_text())
+    ui.shot('8_progress')
+    ui.page.locator('#stop').click()
+    ui.page.locator('#ensemble input').uncheck()
+    ui.upload(world.files['photo'])
+    ui.start()  # at once: the cancelled tile is still being computed
+    ui.until('the word that it was cancelled', lambda: 'Cancelled; 0 of 1' in ui.message())
+    ui.until('the next result', lambda: ui.shows(world.degraded, world.restored(1)))
+
+
+def check_sample(ui, world):
+    "a sample is restored as it is: no truth, no metrics"
+    from skimage.data import chelsea
+    ui.choose('#mode', 'Restore as it is')
+    ui.page.locator('#samples button').first.click()
+    ui.until('the sample', lambda: ui.shows(chelsea(), chelsea()))
+    ui.start()
+    ui.until('its restoration', lambda: ui.shows(chelsea(), world.restored(1, image=chelsea())))
+    assert 'PSNR' not in ui.headline(), ui.headline()
+
+
+def check_narrow(ui, world):
+    "a narrow window shows everything, one below the other"
+    ui.page.set_viewport_size(dict(width=420, height=900))
+    ui.page.wait_for_timeout(500)
+    ui.shot('9_narrow')
+    wide = ui.page.evaluate('document.documentElement.scrollWidth')
+    ui.page.set_viewport_size(dict(width=1400, height=980))
+    assert wide <= 430, f'the page is {wide} pixels wide in a window of 420'
+
+
+CHECKS = [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file,
+          check_cancel, check_sample, check_narrow]
+
+
+class World:
+    "Pictures, networks, and what must come out."
+    def __init__(self, folder, random):
+        import numpy as np
+        from skimage.data import astronaut, coffee
+        from vismod.degradation import degrade_fixed
+        from vismod.images import save_image
+        self.models, self.cache = make_networks(folder, random), {}
+        self.photo = coffee()[60:260, 120:420]
+        self.degraded = degrade_fixed(self.photo, 35, 20, '444')
+        large = np.tile(astronaut(), (5, 5, 1))
+        self.files = {name: save_image(folder / f'{name}.{kind}', image) for name, kind, image in
+                      (('photo', 'png', self.photo), ('other', 'jpg', astronaut()[:240, 100:300]), ('large', 'png', large))}
+        self.files['broken'] = folder / 'broken.png'
+        self.files['broken'].write_bytes(self.files['photo'].read_bytes()[:3000])
+
+    def restored(self, strength, name='s', image=None, **settings):
+        from vismod.restorer import load_restorer, restore
+        key = strength, name, image is None, *settings.items()
+        if key not in self.cache:
+            net = load_restorer(self.models / f'{name}.safetensors')
+            self.cache[key] = restore(net, self.degraded if image is None else image, strength, **settings)
+        return self.cache[key]
+
+
+# Running
+
+def report(passed, name, seconds, details=''):
+    print(f'{"ok  " if passed else "FAIL"}  {name:<92} {seconds:6.1f} s', flush=True)
+    for line in details.strip().splitlines()[-25:]: print(f'      {line}', flush=True)
+    return passed
+
+
+def run(name, action):
+    "One check: (passed); an exception is its failure."
+    start, details = time.time(), ''
+    try: action()
+    except Exception: details = traceback.format_exc()
+    return report(not details, name, time.time() - start, details)
+
+
+def watched(browser, address, requests, complaints):
+    "A page whose requests are written down; those that would leave this machine are stopped."
+    page = browser.new_context(viewport=dict(width=1400, height=980), accept_downloads=True).new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    local = lambda url: urlsplit(url).scheme in ('data', 'blob', 'about') or urlsplit(url).hostname in ('127.0.0.1', 'localhost')
+    page.context.route(lambda url: not local(url), lambda route: route.abort())
+    page.on('request', lambda request: requests.append((local(request.url), request.url)))
+    page.on('websocket', lambda socket: requests.append((local(socket.url), socket.url)))
+    page.on('pageerror', lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.locator('#start').wait_for()
+    return page
+
+
+def check_all(browser, folder, random):
+    world, requests, complaints = World(folder, random), [], []
+    print(f'networks: {"shipped" if world.models == ROOT / "models/restoration" else "random"}', flush=True)
+    with serving(world.models) as address:
+        ui = Page(watched(browser, address, requests, complaints), folder)
+        for check in CHECKS:
+            passed = run(check.__doc__, lambda: check(ui, world))
+            if not passed: ui.shot(f'failed_{check.__name__}')
+            yield passed
+    (folder / 'empty').mkdir()
+    def without_networks():
+        with serving(folder / 'empty') as address:
+            ui = Page(watched(browser, address, requests, complaints), folder)
+            ui.page.locator('#no-network').get_by_text('No network yet').wait_for()
+            ui.upload(world.files['photo'])
+            ui.start()
+            ui.until('the sentence', lambda: 'there is no network' in ui.message())
+            ui.shot('10_no_network')
+    yield run('without any network the page says so, and what to do', without_networks)
+    away = sorted({url for local, url in requests if not local})
+    yield report(not away and len(requests) > 50, f'all {len(requests)} requests stayed on this machine', 0, '\n'.join(away))
+    yield report(not complaints, 'no script on the page failed', 0, '\n'.join(complaints))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--random', action='store_true', help='use random networks even where there are trained ones')
+    options = parser.parse_args()
+    chromium = find_chromium()
+    if not chromium: skip('there is no chromium (Debian: apt install chromium)')
+    try: from playwright.sync_api import sync_playwright
+    except ImportError: skip('there is no playwright (pip install playwright)')
+    sys.path.insert(0, str(ROOT))
+    shutil.rmtree(SHOTS, ignore_errors=True)
+    SHOTS.mkdir(parents=True)
+    def late(*_): raise SystemExit(f'stopped: the checks took more than {LIMIT} seconds')
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT)
+    with tempfile.TemporaryDirectory(prefix='vismod-test-ui-') as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-background-networking'])
+        results = list(check_all(browser, Path(folder), options.random))
+        browser.close()
+    print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
+    return 0 if all(results) else 1
+
+
+if __name__ == '__main__': sys.exit(main())
