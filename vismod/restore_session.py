@@ -69,7 +69,7 @@ def read_upload(
     try: return load_image(path, max_pixels)
     except MediaError as error:
         message = str(error).replace(str(path), Path(path).name)
-        raise InputError(message.replace("raise max_pixels", "restore it on the command line, which has no limit")) from None
+        raise InputError(message.replace("raise max_pixels", "restore it on the command line")) from None
 
 # %% ../nbs/12h_restore_session.ipynb #6eb04ff6
 @dataclass(frozen=True)
