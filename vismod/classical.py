@@ -102,7 +102,7 @@ def method_named(
     if name == "bm3d": _bm3d_module()
     return METHODS[name]
 
-
+# %% ../nbs/12d_classical.ipynb #83b9a2ab
 def installed_methods() -> list[str]:
     "The names of the methods that can run here: all, or all but bm3d."
     try: _bm3d_module()
@@ -134,13 +134,13 @@ class Tuned:
 # %% ../nbs/12d_classical.ipynb #7cbe79c8
 Pairs = Sequence[tuple[np.ndarray, np.ndarray]]  # (degraded, clean), uint8 RGB
 
-
+# %% ../nbs/12d_classical.ipynb #1c7c47a8
 def _edges(parameters: dict, grid: dict[str, Sequence]) -> list[str]:
     "Numeric parameters with the first or the last value of at least three."
     numeric = [name for name, values in grid.items() if len(values) > 2 and not isinstance(values[0], str)]
     return [name for name in numeric if parameters[name] in (grid[name][0], grid[name][-1])]
 
-
+# %% ../nbs/12d_classical.ipynb #a7686e26
 def _search(name: str, pairs: Pairs, sigma: float, grid: dict[str, Sequence]) -> Tuned:
     "Try every combination of the grid."
     rows = [dict(zip(grid, values)) for values in product(*grid.values())]
@@ -156,7 +156,7 @@ def _tuning_file(folder: str | Path, name: str, pairs: Pairs, sigma: float, grid
     versions = package_versions(["opencv-python-headless", "scikit-image", "PyWavelets", "bm3d"])
     return resolve(folder) / f"{name}-{content_key(pictures=pictures, sigma=sigma, grid=grid, versions=versions, revision=1)}.json"
 
-
+# %% ../nbs/12d_classical.ipynb #b8021cfe
 def _recall(path: Path) -> Tuned | None:
     "An earlier result, if there is a readable one."
     try: found = read_json(path)
