@@ -305,6 +305,3 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the door, so that temporary folders are removed
     try: launch(port, Setup(device, models))
     except InputError as error: sys.exit(str(error))
-
-# %% ../nbs/15_app.ipynb #02f0e089
-if __name__ == "__main__" and globals().get("__spec__"): main()  # python -m, not a notebook

@@ -20,7 +20,7 @@ from .core import InputError, resolve
 from .degradation import degrade_fixed
 from .images import MediaError, load_image, save_image
 from .metrics import psnr, ssim
-from .restorer import ARCHITECTURES, SHIPPED, UNTOLD, Restorer, _eight_views, load_restorer, restore, tiles
+from .restorer import ARCHITECTURES, SHIPPED, UNTOLD, Restorer, eight_views, load_restorer, restore, tiles
 
 # %% ../nbs/12h_restore_session.ipynb #e3bc0f96
 def networks(
@@ -113,7 +113,7 @@ def predicting(
 ) -> Iterator[float]:  # share done, after every tile
     "Run the network over a picture; stop asking and it stops."
     height, width = picture.given.shape[:2]
-    device, run = next(net.parameters()).device, functools.partial(_eight_views, net) if wish.self_ensemble else net
+    device, run = next(net.parameters()).device, functools.partial(eight_views, net) if wish.self_ensemble else net
     level = torch.tensor([UNTOLD if wish.told is None else wish.told], device=device)
     x = torch.from_numpy(picture.given).permute(2, 0, 1)[None]
     predicted, places = np.empty((3, height, width), np.float32), list(tiles(height, width, tile, net.reach))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TO_PLANES', 'ARCHITECTURES', 'UNTOLD', 'SHIPPED', 'Window', 'Predictor', 'turn_colours', 'Block', 'blocks',
            'Architecture', 'Restorer', 'build_restorer', 'grow', 'save_restorer', 'restorer_file', 'load_restorer',
-           'tiles', 'restore']
+           'tiles', 'eight_views', 'restore']
 
 # %% ../nbs/12b_restorer.ipynb #84ebd97e
 import functools, json
@@ -219,7 +219,11 @@ def _as_tensor(image: np.ndarray) -> tuple[torch.Tensor, int]:
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None], white
 
 
-def _eight_views(predict: Predictor, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+def eight_views(
+    predict: Predictor,  # a Restorer, or anything called like one
+    x: torch.Tensor,  # [N, 3, height, width]
+    sigma: torch.Tensor,  # [N] noise levels, or UNTOLD
+) -> torch.Tensor:  # [N, 3, height, width]
     "The mean over the eight rotations and reflections (Timofte et al. 2016, *Seven Ways to Improve Example-Based SR*)."
     turned = lambda y, quarter, mirrored: torch.rot90(y.flip(-1) if mirrored else y, quarter, (-2, -1))
     back = lambda y, quarter, mirrored: torch.rot90(y, -quarter, (-2, -1)).flip(-1) if mirrored else torch.rot90(y, -quarter, (-2, -1))
@@ -245,7 +249,7 @@ def restore(
     device = next(predict.parameters()).device if isinstance(predict, nn.Module) else "cpu"
     level = torch.tensor([UNTOLD if sigma is None else sigma], device=device)
     overlap = getattr(predict, "reach", 64) if overlap is None else -(-overlap // 32) * 32
-    run = functools.partial(_eight_views, predict) if self_ensemble else predict
+    run = functools.partial(eight_views, predict) if self_ensemble else predict
     out = np.empty_like(image)
     for seen, kept, place in tiles(*image.shape[:2], tile, overlap):
         piece = (x[..., *seen].to(device).float() / white)

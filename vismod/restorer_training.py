@@ -305,9 +305,10 @@ def check_sanity(
     done, losses = self.step / self.settings.steps, np.array(self.losses)
     window = max(1, min(len(losses) // 4, 200))
     if not np.isfinite(losses).all(): raise HopelessRun(f"the loss is not a number at step {self.step}: lower lr ({self.settings.lr:g}) or use precision fp32")
+    if self.step < 50: return  # too early to say
     if done >= 0.5 and self.settings.data.curriculum < done and gain < 0:
         raise HopelessRun(f"after {done:.0%} of the steps the restored pictures are {-gain:.2f} dB worse than the degraded ones: lower lr ({self.settings.lr:g}) or look at the photos")
-    if done >= 0.5 and len(losses) >= 40 and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
+    if done >= 0.5 and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
         raise HopelessRun(f"after {done:.0%} of the steps the loss has not fallen ({losses[:window].mean():.4f} to {losses[-window:].mean():.4f}): lower lr ({self.settings.lr:g})")
 
 # %% ../nbs/12c_restorer_training.ipynb #50adec64
