@@ -149,9 +149,9 @@ def save_restorer(
     dtype: torch.dtype = torch.float16,  # of the stored weights
 ) -> Path:  # the path
     "Write the weights with their architecture, atomically."
-    header = dict(architecture=jsonable(asdict(model.architecture)), about=jsonable(about or {}))
+    header = json.dumps(jsonable(dict(architecture=asdict(model.architecture), about=about or {})))
     weights = {name: weight.detach().to("cpu", dtype).contiguous() for name, weight in model.state_dict().items()}
-    with atomic_path(path) as temporary: save_file(weights, temporary, {key: json.dumps(value) for key, value in header.items()})
+    with atomic_path(path) as temporary: save_file(weights, temporary, dict(restorer=header))
     return Path(path)
 
 # %% ../nbs/12b_restorer.ipynb #02716e55
@@ -171,7 +171,7 @@ def load_restorer(
     "Load a network; raises InputError when the file is missing, damaged or something else."
     path = restorer_file(name)
     try:
-        with safe_open(path, "pt") as file: header = {key: json.loads(value) for key, value in file.metadata().items()}
+        with safe_open(path, "pt") as file: header = json.loads(file.metadata()["restorer"])
         shape = header["architecture"]
         model = Restorer(Architecture(tuple(shape["widths"]), tuple(shape["outer"]), shape["inner"]))
         model.load_state_dict(load_file(path))
