@@ -38,10 +38,11 @@ def command(
     def guarded(*args, debug: bool = False, **kwargs):
         try: return function(*args, **kwargs)
         except tuple(EXITS) as error:
-            if debug or not is_cli(): raise
+            if debug or not is_cli(parsed): raise
             print(f"{function.__name__}: {error}", file=sys.stderr)
             sys.exit(next(code for kind, code in EXITS.items() if isinstance(error, kind)))
-    return call_parse(guarded)
+    parsed = call_parse(guarded)
+    return parsed
 
 # %% ../nbs/15a_restore_commands.ipynb #51e0a17f
 def _photo(name: str) -> np.ndarray:
@@ -152,8 +153,8 @@ def restore(
     table = restore_tree(predict, source, out, settings)
     for row in table[table.status == "failed"].itertuples(): print(f"{row.file}: {row.reason}", file=sys.stderr)
     print(f"{summary(table)}; results in {resolve(out)}")
-    if is_cli() and (table.status == "failed").any(): sys.exit(3)
-    return None if is_cli() else table
+    if is_cli(restore) and (table.status == "failed").any(): sys.exit(3)
+    return None if is_cli(restore) else table
 
 # %% ../nbs/15a_restore_commands.ipynb #c05890aa
 @command
