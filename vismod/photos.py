@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SMALLEST', 'EMBEDDED', 'find_photos', 'peculiarities', 'Photos', 'read_photos', 'split_photos', 'embedded_photos',
-           'photos_for', 'random_crop', 'recoloured', 'PairedCrops']
+           'photos_for', 'central_square', 'random_crop', 'recoloured', 'PairedCrops']
 
 # %% ../nbs/12a_photos.ipynb #3100d44e
 import functools
@@ -17,7 +17,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from .core import InputError, file_hash, key_rng, progress, resolve
-from .degradation import Ranges, degrade
+from .degradation import Degradation, Ranges, degrade
 from .images import IMAGE_SUFFIXES, MediaError, load_image, natural_key
 
 # %% ../nbs/12a_photos.ipynb #372aadf0
@@ -129,6 +129,15 @@ def photos_for(
     if source == "embedded": return embedded_photos("train"), embedded_photos("held_out")
     return split_photos(read_photos(source), held_out)
 
+# %% ../nbs/12a_photos.ipynb #019cf51a
+def central_square(
+    photo: np.ndarray,  # uint8 RGB
+    side: int = 0,  # of the square, pixels; 0 takes the whole photo
+) -> np.ndarray:  # uint8 RGB; a photo smaller than the square is taken as far as it goes
+    "The middle of a photo."
+    top, left = (max(0, (length - (side or length)) // 2) for length in photo.shape[:2])
+    return np.ascontiguousarray(photo[top:top + (side or photo.shape[0]), left:left + (side or photo.shape[1])])
+
 # %% ../nbs/12a_photos.ipynb #0eaf722f
 def random_crop(
     photo: np.ndarray,  # uint8 RGB
@@ -181,12 +190,16 @@ class PairedCrops(Dataset):
 
     def __len__(self): return 2**62  # the stream does not end; a sampler says how much of it to take
 
+    def harm(self, index: int) -> Degradation:
+        "The damage of an example, without making it: what a run draws can be shown before and after."
+        return self.ranges.eased(index / self.curriculum if self.curriculum else 1).draw(key_rng("harm", self.seed, index))
+
     def __getitem__(self, index: int) -> dict:
         epoch, position = divmod(index, len(self.photos))
         rng = key_rng("pair", self.seed, index)
         clean = random_crop(self.photos[_order(self.seed, epoch, len(self.photos))[position]], self.side, rng, self.shrink)
         if self.recolour and rng.random() < self.recolour: clean = recoloured(clean, rng)
-        harm = self.ranges.eased(index / self.curriculum if self.curriculum else 1).draw(rng)
+        harm = self.harm(index)
         degraded = degrade(clean, harm.sigma, harm.quality, rng, harm.subsampling)
         tensors = {name: torch.from_numpy(image).permute(2, 0, 1) for name, image in (("degraded", degraded), ("clean", clean))}
         return dict(tensors, sigma=harm.sigma, quality=harm.quality, chroma=int(harm.subsampling), told=bool(rng.random() < self.told))

@@ -18,8 +18,8 @@ from .classical import opponents, tuning_crops
 from .core import InputError, Interrupted, device_name, file_hash, pick_device, resolve
 from .degradation import preview_degradation as degradation_grid
 from .images import load_image, save_image
-from .photos import embedded_photos, read_photos
-from .restoration import central_squares, deliver
+from .photos import central_square, embedded_photos, read_photos
+from .restoration import deliver
 from .restore_files import RestoreSettings, restore_tree, summary
 from .restorer import build_restorer, load_restorer, restorer_file
 from .restorer_export import load_export
@@ -122,7 +122,8 @@ def eval_restore(
 ):
     "Measure restoration networks on clean photos."
     if threads: torch.set_num_threads(threads)
-    test = central_squares(embedded_photos("held_out") if photos == "embedded" else read_photos(photos), crop)
+    found = embedded_photos("held_out") if photos == "embedded" else read_photos(photos)
+    test = {name: central_square(photo, crop) for name, photo in zip(found.names, found)}
     files = {Path(name).stem: restorer_file(name) for name in weights.split()}
     rivals = opponents(tuning_crops(embedded_photos()), classical.split(), resolve(out)/"tuning") if classical else {}
     methods = {name: restorer_method(load_restorer(file, device)) for name, file in files.items()} | rivals

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RUN_FILES', 'DataSettings', 'LossSettings', 'EvaluationSettings', 'RestorerSettings', 'restorer_settings',
-           'read_settings', 'restoration_loss', 'learning_rate', 'RestorerTrainer', 'HopelessRun', 'train_restorer']
+           'read_settings', 'restoration_loss', 'learning_rate', 'RestorerTrainer', 'training_pairs', 'HopelessRun',
+           'train_restorer']
 
 # %% ../nbs/12c_restorer_training.ipynb #73ef100d
 import difflib, itertools, json, math
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import numpy as np, pandas as pd, torch, yaml
+import cv2, numpy as np, pandas as pd, torch, yaml
 from fastcore.basics import patch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch.optim.swa_utils import AveragedModel
@@ -25,7 +26,7 @@ from .core import (InputError, Interrupted, RunRecord, atomic_path, graceful_sto
 from .degradation import Ranges, degrade_fixed
 from .images import image_grid, save_image
 from .metrics import CsvLog, plot_metrics, psnr, read_log, ssim
-from .photos import PairedCrops, Photos, photos_for
+from .photos import PairedCrops, Photos, central_square, photos_for
 from .restorer import ARCHITECTURES, UNTOLD, build_restorer, grow, load_restorer, restore, save_restorer
 
 # %% ../nbs/12c_restorer_training.ipynb #355ec859
@@ -187,12 +188,20 @@ class RestorerTrainer:
         self.optimiser = torch.optim.AdamW(self.model.parameters(), settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=self.device.type == "cuda")
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
 
-# %% ../nbs/12c_restorer_training.ipynb #ad8b3aed
+# %% ../nbs/12c_restorer_training.ipynb #7be173d3
+def training_pairs(
+    settings: RestorerSettings,
+    photos: Photos,  # for training
+) -> PairedCrops:
+    "The stream of examples that a run takes its batches from."
+    data = settings.data
+    return PairedCrops(photos, data.crop, settings.ranges(), settings.seed, int(data.curriculum * settings.steps * settings.batch), data.shrink, data.told, data.recolour)
+
+
 @patch
 def batches(self: RestorerTrainer) -> Iterator[dict]:
     "The batches from this step to the end."
-    settings, data = self.settings, self.settings.data
-    pairs = PairedCrops(self.train_photos, data.crop, settings.ranges(), settings.seed, int(data.curriculum * settings.steps * settings.batch), data.shrink, data.told, data.recolour)
+    settings, pairs = self.settings, training_pairs(self.settings, self.train_photos)
     examples = range(self.step * settings.batch, settings.steps * settings.batch)
     workers = dict(num_workers=settings.workers, persistent_workers=settings.workers > 0, pin_memory=self.device.type == "cuda")
     return iter(DataLoader(pairs, settings.batch, sampler=examples, **workers, worker_init_fn=_one_thread))
@@ -200,10 +209,9 @@ def batches(self: RestorerTrainer) -> Iterator[dict]:
 
 def _one_thread(worker: int):
     "Crop makers do not need torch's or OpenCV's own threads."
-    import cv2
     cv2.setNumThreads(0), torch.set_num_threads(1)
 
-# %% ../nbs/12c_restorer_training.ipynb #415a22c4
+# %% ../nbs/12c_restorer_training.ipynb #ad8b3aed
 @patch
 def train_step(
     self: RestorerTrainer,
@@ -225,23 +233,21 @@ def train_step(
     self.step += 1
     return loss.detach()
 
-# %% ../nbs/12c_restorer_training.ipynb #4d3f2036
+# %% ../nbs/12c_restorer_training.ipynb #415a22c4
 @patch
-def samples(self: RestorerTrainer) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    "Setting, photo, degraded and clean square of everything that is measured."
+def samples(self: RestorerTrainer) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    "Setting, degraded and clean square of everything that is measured."
     plan = self.settings.evaluation
     for (sigma, quality), index in itertools.product(plan.settings, range(min(plan.photos, len(self.held_out)))):
-        photo = self.held_out[index]
-        top, left = (max(0, (side - plan.crop) // 2) for side in photo.shape[:2])
-        clean = np.ascontiguousarray(photo[top:top + plan.crop, left:left + plan.crop])
-        yield f"{sigma:g}/{quality}", self.held_out.names[index], degrade_fixed(clean, sigma, quality), clean
+        clean = central_square(self.held_out[index], plan.crop)
+        yield f"{sigma:g}/{quality}", degrade_fixed(clean, sigma, quality), clean
 
 
 @patch
 def measure(self: RestorerTrainer) -> tuple[pd.DataFrame, np.ndarray]:
     "Scores of the averaged network and of its input, and a panel of pictures: degraded, restored, clean."
     rows, pictures = [], {}
-    for setting, photo, degraded, clean in self.samples():
+    for setting, degraded, clean in self.samples():
         restored = restore(self.ema.module.eval(), degraded, tile=1024)
         for method, image in (("degraded", degraded), ("restored", restored)):
             rows.append(dict(setting=setting, method=method, psnr=psnr(image, clean), ssim=ssim(image, clean)))
@@ -249,7 +255,7 @@ def measure(self: RestorerTrainer) -> tuple[pd.DataFrame, np.ndarray]:
     panel = image_grid(list(pictures.values()), ["degraded", "restored", "clean"], [f"sigma/quality {setting}" for setting in pictures])
     return pd.DataFrame(rows), panel
 
-# %% ../nbs/12c_restorer_training.ipynb #1442bc5f
+# %% ../nbs/12c_restorer_training.ipynb #4d3f2036
 @patch
 def log(
     self: RestorerTrainer,
@@ -261,6 +267,15 @@ def log(
     write_text(self.folder/"metrics.jsonl", "\n".join(lines) + "\n")
     for row in rows: self.writer.add_scalar("/".join(str(row[key]) for key in ("metric", "split", "method", "setting") if key in row).replace(" ", "_"), row["value"], self.step)
 
+# %% ../nbs/12c_restorer_training.ipynb #1442bc5f
+@patch
+def log_damage(self: RestorerTrainer):
+    "Add the distribution of the damage drawn since the last evaluation to TensorBoard."
+    settings, pairs = self.settings, training_pairs(self.settings, self.train_photos)
+    first = (self.step - 1) // settings.evaluation.every * settings.evaluation.every
+    harms = [pairs.harm(index) for index in range(first * settings.batch, self.step * settings.batch)]
+    for name in ("sigma", "quality"): self.writer.add_histogram(f"damage/{name}", np.array([getattr(harm, name) for harm in harms]), self.step)
+
 # %% ../nbs/12c_restorer_training.ipynb #46ea559a
 @patch
 def evaluate(self: RestorerTrainer):
@@ -271,6 +286,7 @@ def evaluate(self: RestorerTrainer):
     self.log([dict(split="train", metric="loss", value=round(float(np.mean(self.losses[-self.settings.evaluation.every:])), 7)), *rows])
     save_image(self.folder/f"panels/step-{self.step:07d}.png", panel)
     self.writer.add_image("panel", panel, self.step, dataformats="HWC")
+    self.log_damage()
     quality = {method: float(part.psnr.mean()) for method, part in scores.groupby("method")}
     self.save_weights("last", quality)
     if quality["restored"] > self.best:
@@ -362,7 +378,6 @@ def fit(
 ):
     "Train to the end; raises Interrupted, with everything saved, when a stop is asked for."
     settings, pending = self.settings, []
-    if self.step == 0: self.losses = []
     bar = progress(self.batches(), total=settings.steps - self.step, desc=f"restorer {settings.size}")
     for batch in bar:
         pending.append(self.train_step(batch))
