@@ -20,7 +20,7 @@ from .core import InputError, resolve
 from .degradation import degrade_fixed
 from .images import MediaError, load_image, save_image
 from .metrics import psnr, ssim
-from .restorer import ARCHITECTURES, SHIPPED, UNTOLD, Restorer, eight_views, load_restorer, restore, tiles
+from .restorer import ARCHITECTURES, SHIPPED, Restorer, blend, load_restorer, predict_tiles, tiles
 
 # %% ../nbs/12h_restore_session.ipynb #e3bc0f96
 def networks(
@@ -113,14 +113,10 @@ def predicting(
 ) -> Iterator[float]:  # share done, after every tile
     "Run the network over a picture; stop asking and it stops."
     height, width = picture.given.shape[:2]
-    device, run = next(net.parameters()).device, functools.partial(eight_views, net) if wish.self_ensemble else net
-    level = torch.tensor([UNTOLD if wish.told is None else wish.told], device=device)
-    x = torch.from_numpy(picture.given).permute(2, 0, 1)[None]
-    predicted, places = np.empty((3, height, width), np.float32), list(tiles(height, width, tile, net.reach))
-    for done, (seen, kept, place) in enumerate(places, 1):
-        with torch.inference_mode(): answer = run(x[..., *seen].to(device).float() / 255, level)[0][:, *kept]
-        predicted[:, *place] = answer.cpu().numpy()
-        yield done / len(places)
+    predicted, total = np.empty((3, height, width), np.float32), -(-height // tile) * -(-width // tile)
+    for done, (place, answer) in enumerate(predict_tiles(net, picture.given, wish.told, tile, self_ensemble=wish.self_ensemble), 1):
+        predicted[:, *place] = answer[0].cpu().numpy()
+        yield done / total
     picture.predicted = predicted
 
 # %% ../nbs/12h_restore_session.ipynb #c48fed73
@@ -130,9 +126,10 @@ def blended(
     tile: int = 512,  # bounds the memory
 ) -> np.ndarray:  # uint8 RGB
     "The picture at a strength, without running the network."
-    places = tiles(*picture.given.shape[:2], tile, 0)
-    kept = (torch.from_numpy(picture.predicted[:, *place])[None] for _, _, place in places)
-    return restore(lambda x, level: next(kept), picture.given, strength, tile=tile, overlap=0)
+    out = np.empty_like(picture.given)
+    for _, _, place in tiles(*picture.given.shape[:2], tile, 0):
+        out[place] = blend(picture.given[place], torch.from_numpy(picture.predicted[:, *place])[None], strength)
+    return out
 
 # %% ../nbs/12h_restore_session.ipynb #0689b04e
 SSIM_PIXELS = 6e6  # largest picture whose SSIM is computed

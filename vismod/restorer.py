@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TO_PLANES', 'ARCHITECTURES', 'UNTOLD', 'SHIPPED', 'Window', 'Predictor', 'turn_colours', 'Block', 'blocks',
            'Architecture', 'Restorer', 'build_restorer', 'grow', 'save_restorer', 'restorer_file', 'load_restorer',
-           'tiles', 'eight_views', 'restore']
+           'tiles', 'eight_views', 'predict_tiles', 'blend', 'restore']
 
 # %% ../nbs/12b_restorer.ipynb #84ebd97e
 import functools, json
@@ -55,7 +55,7 @@ class Architecture:
     inner: int  # blocks at the lowest resolution
 
 
-ARCHITECTURES = dict(s=Architecture((32, 64, 96), (1, 1), 2), m=Architecture((32, 64, 96), (3, 2), 4))
+ARCHITECTURES = dict(s=Architecture((32, 64, 96), (1, 1), 2), m=Architecture((32, 64, 96), (4, 4), 6))
 
 # %% ../nbs/12b_restorer.ipynb #7be7eae3
 class Restorer(nn.Module):
@@ -230,29 +230,48 @@ def eight_views(
     views = list(product(range(4), (False, True)))
     return sum(back(predict(turned(x, *view).contiguous(), sigma), *view) for view in views) / len(views)
 
-# %% ../nbs/12b_restorer.ipynb #1b0ed466
-@torch.inference_mode()
-def restore(
+# %% ../nbs/12b_restorer.ipynb #11959385
+def predict_tiles(
     predict: Predictor,  # a Restorer, or anything called like one (an ONNX session, say)
     image: np.ndarray,  # uint8 or uint16 RGB, height x width x 3
-    strength: float = 1.0,  # share of the predicted damage to remove; 0 returns the input
     sigma: float | None = None,  # noise level to assume, grey levels of 0..255; None lets the network judge
     tile: int = 512,  # inner side of the tiles, pixels, a multiple of 32; bounds the memory
     overlap: int | None = None,  # pixels around a tile; None: the reach of the network, which makes tiling exact
     self_ensemble: bool = False,  # average over the eight rotations and reflections: slower, slightly better
-) -> np.ndarray:  # the same shape and type
-    "Restore one picture, tile by tile; raises InputError for other arrays or a senseless setting."
+) -> Iterator[tuple[Window, torch.Tensor]]:  # place in the picture, and the prediction there: [1, 3, height, width] in 0..1, not clipped
+    "Run the network over a picture, tile by tile: stop asking and it stops; raises InputError for other arrays or a senseless setting."
     x, white = _as_tensor(image)
     if tile < 32 or tile % 32: raise InputError(f"tile is {tile}; use a multiple of 32")
-    if not 0 <= strength <= 2: raise InputError(f"strength is {strength}; use a number from 0 (off) over 1 (as trained) to 2")
     if sigma is not None and not 0 <= sigma <= 255: raise InputError(f"sigma is {sigma}; use a number of grey levels from 0 to 255")
-    device = next(predict.parameters()).device if isinstance(predict, nn.Module) else "cpu"
+    weight = next(predict.parameters(), None) if isinstance(predict, nn.Module) else None
+    device = "cpu" if weight is None else weight.device
     level = torch.tensor([UNTOLD if sigma is None else sigma], device=device)
     overlap = getattr(predict, "reach", 64) if overlap is None else -(-overlap // 32) * 32
     run = functools.partial(eight_views, predict) if self_ensemble else predict
-    out = np.empty_like(image)
     for seen, kept, place in tiles(*image.shape[:2], tile, overlap):
-        piece = (x[..., *seen].to(device).float() / white)
-        best = torch.lerp(piece[..., *kept], run(piece, level)[..., *kept], strength)
-        out[place] = (best.clamp(0, 1) * white).round().cpu().numpy()[0].transpose(1, 2, 0).astype(image.dtype)
+        with torch.inference_mode(): answer = run(x[..., *seen].to(device).float() / white, level)
+        yield place, answer[..., *kept]
+
+# %% ../nbs/12b_restorer.ipynb #3ac1fa53
+def blend(
+    image: np.ndarray,  # uint8 or uint16 RGB: a picture, or a window of one
+    prediction: torch.Tensor,  # [1, 3, height, width] in 0..1, of the same window
+    strength: float = 1.0,  # 0 gives the picture, 1 the prediction; up to 2
+) -> np.ndarray:  # the shape and type of `image`
+    "Go from a picture towards its prediction, clip and round; raises InputError for a strength outside 0..2."
+    if not 0 <= strength <= 2: raise InputError(f"strength is {strength}; use a number from 0 (off) over 1 (as trained) to 2")
+    x, white = _as_tensor(image)
+    mixed = torch.lerp(x.to(prediction.device).float() / white, prediction, strength)
+    return (mixed.clamp(0, 1) * white).round().cpu().numpy()[0].transpose(1, 2, 0).astype(image.dtype)
+
+
+def restore(
+    predict: Predictor,  # a Restorer, or anything called like one
+    image: np.ndarray,  # uint8 or uint16 RGB, height x width x 3
+    strength: float = 1.0,  # share of the predicted damage to remove; 0 returns the input
+    **options,  # of `predict_tiles`: sigma, tile, overlap, self_ensemble
+) -> np.ndarray:  # the same shape and type
+    "Restore one picture, tile by tile; raises InputError for other arrays or a senseless setting."
+    out = np.empty_like(image)
+    for place, prediction in predict_tiles(predict, image, **options): out[place] = blend(image[place], prediction, strength)
     return out
