@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ACTION_WORDS', 'EDIT_WORDS', 'EDITS', 'world_words', 'merge_pair', 'learn_merges', 'byte_alphabet', 'build_tokenizer',
-           'world_picture', 'random_scene', 'swap', 'recolour', 'remove', 'add', 'shift', 'resize', 'lift_or_lower',
-           'exchange', 'bring', 'make_edit', 'warm_cosine', 'training_state', 'fit', 'build_vae', 'vae_loss',
-           'train_vae', 'build_scheduler', 'build_unet', 'build_text_encoder', 'encode_edits', 'Editor',
-           'velocity_loss', 'train_editor', 'save_pix2pix', 'apply_edits']
+           'random_film', 'film_frame', 'world_picture', 'random_scene', 'swap', 'recolour', 'remove', 'add', 'shift',
+           'resize', 'lift_or_lower', 'exchange', 'bring', 'make_edit', 'warm_cosine', 'training_state', 'fit',
+           'build_vae', 'vae_loss', 'train_vae', 'build_scheduler', 'build_unet', 'build_text_encoder', 'encode_edits',
+           'Editor', 'velocity_loss', 'train_editor', 'save_pix2pix', 'apply_edits']
 
 # %% ../nbs/90_tiny_models.ipynb #d2ad061e
 import math
@@ -26,7 +26,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .latents import condition_dropout, encode, to_tensor, training_target
-from .scene import COLOURS, COVERS, SMALL, TEXTURES, Spot, Thing, random_stage, render
+from .scene import COLOURS, COVERS, SMALL, TEXTURES, Spot, Stage, Thing, random_stage, render
 from .world import PLANS, article, far_from
 
 # %% ../nbs/90_tiny_models.ipynb #7def0b22
@@ -58,9 +58,10 @@ def merge_pair(
 # %% ../nbs/90_tiny_models.ipynb #96ae7c38
 def learn_merges(
     words: list[str],  # the vocabulary, each to become one token
+    end: str = "</w>",  # what marks the end of a word; CLIP has a mark, Qwen has none
 ) -> list[tuple[str, str]]:  # byte-pair merges in order
     "Byte-pair encoding (Sennrich et al. 2016), with ties broken by the alphabet: the same merges in every process."
-    pieces, merges = [(*word[:-1], word[-1] + "</w>") for word in words], []
+    pieces, merges = [(*word[:-1], word[-1] + end) for word in words], []
     while any(len(p) > 1 for p in pieces):
         counts = Counter(pair for p in pieces for pair in zip(p, p[1:]))
         best = min(counts, key=lambda pair: (-counts[pair], pair))
@@ -85,6 +86,29 @@ def build_tokenizer(
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
 
+# %% ../nbs/90_tiny_models.ipynb #cccfca5a
+def random_film(
+    rng: np.random.Generator,  # the source of chance
+    frames: int = 32,  # its length
+) -> tuple[Stage, dict[Thing, list[Spot]]]:  # the lamp and table, and a spot per frame for every thing
+    "Cover, drop or move something; sizes vary more than in `make_clip`."
+    stage = random_stage(rng)
+    action = PLANS[str(rng.choice(list(PLANS)))]
+    first, second = (str(c) for c in rng.choice(list(COLOURS), 2, replace=False))
+    covering = action is PLANS["cover"]
+    actor = Thing(str(rng.choice(COVERS if covering else SMALL)), first, float(rng.uniform(11, 12.5) if covering else rng.uniform(7, 10.5)))
+    return stage, action(rng, actor, Thing(str(rng.choice(SMALL)), second, float(rng.uniform(6, 9))), frames).tracks
+
+
+def film_frame(
+    film: tuple[Stage, dict[Thing, list[Spot]]],  # from `random_film`
+    moment: int,  # which frame
+    size: int = 64,  # pixels per side
+) -> np.ndarray:  # uint8 RGB [size, size, 3]
+    "Draw one frame of a film."
+    stage, tracks = film
+    return render(stage, {thing: spots[moment] for thing, spots in tracks.items()}, size)[0]
+
 # %% ../nbs/90_tiny_models.ipynb #1f1bb4a6
 def world_picture(
     seed: int,  # which picture
@@ -92,14 +116,8 @@ def world_picture(
 ) -> np.ndarray:  # uint8 RGB [size, size, 3]
     "A random moment of a random film, or (every fourth) a blend of three moments."
     rng = key_rng("picture", seed)
-    stage = random_stage(rng)
-    action = PLANS[str(rng.choice(list(PLANS)))]
-    first, second = (str(c) for c in rng.choice(list(COLOURS), 2, replace=False))
-    covering = action is PLANS["cover"]
-    actor = Thing(str(rng.choice(COVERS if covering else SMALL)), first, float(rng.uniform(11, 12.5) if covering else rng.uniform(7, 10.5)))
-    tracks = action(rng, actor, Thing(str(rng.choice(SMALL)), second, float(rng.uniform(6, 9))), 32).tracks
-    moments = rng.choice(32, 3 if seed % 4 == 0 else 1)
-    frames = [render(stage, {t: spots[m] for t, spots in tracks.items()}, size)[0] for m in sorted(moments)]
+    film = random_film(rng)
+    frames = [film_frame(film, moment, size) for moment in sorted(rng.choice(32, 3 if seed % 4 == 0 else 1))]
     weights = (0.1, 0.3, 0.6) if len(frames) == 3 else (1,)
     return sum(w * f.astype(np.float32) for w, f in zip(weights, frames)).round().astype(np.uint8)
 
