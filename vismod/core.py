@@ -23,6 +23,7 @@ from tqdm import tqdm
 # %% ../nbs/00_core.ipynb #fb9d280c
 class InputError(ValueError):
     "Something the user can fix; its message is one sentence: what is wrong, where, what to do."
+    exit_code = 2
 
 # %% ../nbs/00_core.ipynb #bdce2e16
 def repo_root(
@@ -276,6 +277,7 @@ def content_key(
 # %% ../nbs/00_core.ipynb #2eebeea2
 class Interrupted(KeyboardInterrupt):
     "The user or the system asked the run to stop; a `KeyboardInterrupt`, so that `except Exception` lets it through."
+    exit_code = 130
 
 # %% ../nbs/00_core.ipynb #3c81df2a
 class StopRequest:

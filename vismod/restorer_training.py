@@ -310,6 +310,7 @@ def save_weights(
 # %% ../nbs/12c_restorer_training.ipynb #0f19bb32
 class HopelessRun(RuntimeError):
     "A training run that stopped itself; the message says why."
+    exit_code = 1
 
 
 @patch
