@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LUMA', 'SOBEL', 'LAPLACE', 'EDGES', 'MODES', 'Decoder', 'sobel_edges', 'laplacian_edges', 'edge_operator', 'shrink',
            'edge_loss', 'still_mask', 'temporal_loss', 'LossGuidanceConfig', 'complaints', 'Term', 'guidance_terms',
-           'GuidedStep', 'rms', 'unit', 'clean_estimate', 'term_gradients', 'descend', 'losses_at', 'merit', 'raw_step',
-           'guide', 'self_test']
+           'GuidedStep', 'rms', 'unit', 'clean_estimate', 'term_gradients', 'descend', 'losses_at', 'rise', 'best_of',
+           'raw_step', 'guide', 'self_test']
 
 # %% ../nbs/05_guidance.ipynb #0d1c680e
 import math
@@ -71,15 +71,17 @@ def shrink(
     factor = size / min(picture.shape[-2:])
     return F.interpolate(picture, [max(1, round(side * factor)) for side in picture.shape[-2:]], mode="area")
 
-
+# %% ../nbs/05_guidance.ipynb #b3c1df2f
 def edge_loss(
     picture: torch.Tensor,  # [N, 3, height, width] about 0..1
     target: torch.Tensor,  # [N or 1, 1, height, width]: its wanted edges, 0..1
     operator: str = "sobel",  # a key of EDGES: how the target was made
-    size: int | None = None,  # shorter side to compare at, pixels: coarser, and cheaper
+    size: int | None = None,  # shorter side to compare at, pixels: forgives small shifts
 ) -> torch.Tensor:  # a scalar: mean absolute difference
-    "How far a picture's edges are from the wanted ones; raises InputError for an unknown operator."
-    return (edge_operator(operator)(shrink(picture, size)) - shrink(target, size)).abs().mean()
+    "How far a picture's edges are from the wanted ones; raises InputError for an unknown operator or another size."
+    if picture.shape[-2:] != target.shape[-2:]:
+        raise InputError(f"the wanted edges have {tuple(target.shape[-2:])} pixels and the picture {tuple(picture.shape[-2:])}; resize the edges first")
+    return (shrink(edge_operator(operator)(picture), size) - shrink(target, size)).abs().mean()
 
 # %% ../nbs/05_guidance.ipynb #7128f123
 def still_mask(
@@ -92,15 +94,15 @@ def still_mask(
     moved = ((before - now).abs() > threshold).float()
     return 1 - F.max_pool2d(moved, 2 * grow + 1, stride=1, padding=grow)
 
-
+# %% ../nbs/05_guidance.ipynb #73d82062
 def temporal_loss(
     picture: torch.Tensor,  # [N, 3, height, width] about 0..1
     previous: torch.Tensor,  # [N or 1, 3, height, width]: the frame before
     still: torch.Tensor,  # [N or 1, 1, height, width]: from `still_mask`
 ) -> torch.Tensor:  # a scalar; 0 when nothing is still
     "Mean absolute change where nothing moved."
-    still = still.expand(len(picture), -1, -1, -1)
-    return ((picture - previous).abs() * still).sum() / (still.sum() * picture.shape[1]).clamp(min=1)
+    still = still.expand_as(picture)
+    return ((picture - previous).abs() * still).sum() / still.sum().clamp(min=1)
 
 # %% ../nbs/05_guidance.ipynb #fa8859a7
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class LossGuidanceConfig:
     end_step: int | None = None  # the first step no more guided
     last_steps: int | None = None  # guide among the last so many steps only
     edge_size: int | None = None  # shorter side at which edges are compared, pixels
-    gram_size: int | None = None  # shorter side at which style is compared, pixels
+    gram_size: int | None = None  # shorter side at which style is compared, pixels: the `size` of a VGGStyleExtractor
     mode: str = "mpgd"  # mpgd, x0 or raw; see `guide`
     inner_steps: int = 1  # 1 to 3 gradient steps per guided step
     edge_operator: str = "sobel"  # sobel or laplacian
@@ -203,7 +205,7 @@ class GuidedStep:
     gradient_rms: dict[str, float]  # per term, of the first inner step; nan for a term that was left out; in mode raw one entry, sum
     step_size: float  # RMS of the change of the latents, 0 when rejected
     accepted: bool  # False: the latents are those that came in
-    halved: bool  # the step was taken with half its length
+    halved: bool  # the whole step was no good; half of it was taken, or, when not accepted, no good either
 
 # %% ../nbs/05_guidance.ipynb #48cc00b0
 Decoder = Callable[[torch.Tensor], torch.Tensor]  # latents -> picture [N, 3, height, width], about 0..1, not clamped
@@ -218,7 +220,7 @@ def rms(
 
 def unit(x: torch.Tensor) -> torch.Tensor: return x / rms(x).clamp(min=1e-30)
 
-
+# %% ../nbs/05_guidance.ipynb #835639f5
 def clean_estimate(
     latents: torch.Tensor,  # at noise level `sigma`
     velocity: torch.Tensor,  # the model's last answer: noise minus picture
@@ -237,7 +239,7 @@ def term_gradients(
     found = {}
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
-        picture = decode(x)
+        picture = decode(x).float()
         if not picture.requires_grad: raise InputError("decode returned a picture without a gradient; let it work on tensors only, without no_grad, detach or numpy")
         for left, term in zip(reversed(range(len(terms))), terms):
             seen = picture.detach().requires_grad_(True)
@@ -248,14 +250,17 @@ def term_gradients(
             found[term.name] = loss.item(), gradient * scale
     return found
 
-# %% ../nbs/05_guidance.ipynb #a4aac6ff
+# %% ../nbs/05_guidance.ipynb #febf78fe
+def _usable(found: tuple[float, torch.Tensor]) -> bool: return math.isfinite(found[0]) and bool(found[1].isfinite().all())
+
+
 def descend(
     x0: torch.Tensor,  # where to start
     decode: Decoder,
     terms: list[Term],
     config: LossGuidanceConfig,  # lr and inner_steps
-) -> tuple[torch.Tensor, dict[str, tuple[float, torch.Tensor]]]:  # where it ended, and the losses and gradients it started from
-    "Steps of equal length along the mixed directions of all terms."
+) -> tuple[torch.Tensor, dict[str, tuple[float, torch.Tensor]]]:  # where it ended; the losses and gradients it started from
+    "Steps of equal length along the mixed directions; a term whose gradient is not a number has no say."
     x, length, first = x0, config.lr * rms(x0), None
     for _ in range(config.inner_steps):
         found = term_gradients(x, decode, terms)
@@ -265,9 +270,6 @@ def descend(
         x = x - length * unit(sum(directions))
     return x, first
 
-
-def _usable(found: tuple[float, torch.Tensor]) -> bool: return math.isfinite(found[0]) and bool(found[1].isfinite().all())
-
 # %% ../nbs/05_guidance.ipynb #6c4f0f39
 @torch.no_grad()
 def losses_at(
@@ -276,19 +278,31 @@ def losses_at(
     terms: list[Term],
 ) -> dict[str, float]:  # per term
     "The losses, without gradients."
-    picture = decode(x)
+    picture = decode(x).float()
     return {term.name: term.loss(picture).item() for term in terms}
 
-
-def merit(
+# %% ../nbs/05_guidance.ipynb #e4d80557
+def rise(
     after: dict[str, float],  # losses
     before: dict[str, float],  # losses
-    terms: list[Term],  # those that count, with their weights
-) -> float:  # below 1: better; nan when something is not a number
-    "The weighted mean of the losses, each relative to what it was."
-    tiny = 1e-12  # a loss that was 0 and stays 0 neither gains nor loses
-    ratios = [term.weight * (after[term.name] + tiny) / (before[term.name] + tiny) for term in terms]
-    return sum(ratios) / sum(term.weight for term in terms)
+    gradient_rms: dict[str, float],  # the unit of each loss; 0 does not count
+    terms: list[Term],  # those with a say
+) -> float:  # below 0: better; nan when something is not a number
+    "How much the weighted sum of the losses rose, each in units of its gradient."
+    return sum(term.weight * (after[term.name] - before[term.name]) / gradient_rms[term.name] for term in terms if gradient_rms[term.name] > 0)
+
+# %% ../nbs/05_guidance.ipynb #e23069b3
+def best_of(
+    moved: torch.Tensor,  # x0 after the step
+    x0: torch.Tensor,  # and before
+    judge: Callable[[torch.Tensor], tuple[float, dict[str, float]]],  # x0 -> (its rise, its losses)
+) -> tuple[float, dict[str, float]]:  # the share of the step to keep: 1, 0.5 or 0, and the losses there
+    "Take a step whole, or half of it when the whole one is no good, or none."
+    for share in (1.0, 0.5):
+        tried = x0 + share * (moved - x0)
+        risen, losses = judge(tried)
+        if risen <= 0 and tried.isfinite().all(): return share, losses
+    return 0.0, {}
 
 # %% ../nbs/05_guidance.ipynb #a5479480
 def _mean_rms(x: torch.Tensor) -> float: return rms(x).mean().item()
@@ -300,7 +314,7 @@ def raw_step(
     terms: list[Term],
     lr: float,  # L2 norm of the step
 ) -> GuidedStep:
-    "One step of a fixed length along the gradient of the summed losses, wherever it leads; only a step that is not a number is refused."
+    "One step of a fixed length along the gradient of the summed losses; only a step that is not a number is refused."
     before = {}
     def total(picture):
         losses = {term.name: term.loss(picture) for term in terms}
@@ -313,33 +327,42 @@ def raw_step(
     if not accepted: moved = latents
     return GuidedStep(moved, before, {}, dict(sum=_mean_rms(gradient)), _mean_rms(moved - latents), accepted, False)
 
+# %% ../nbs/05_guidance.ipynb #48cafc76
+def _checked(latents: torch.Tensor, velocity: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    "Both as float32, apart from any graph."
+    if torch.is_inference_mode_enabled():
+        raise InputError("guidance needs gradients, which torch.inference_mode() forbids; run the pipeline without it (torch.no_grad() is fine)")
+    if latents.shape != velocity.shape: raise InputError(f"latents {tuple(latents.shape)} and velocity {tuple(velocity.shape)} must have the same shape")
+    return latents.detach().float().clone(), velocity.detach().float()
+
 # %% ../nbs/05_guidance.ipynb #8803956a
 def guide(
     latents: torch.Tensor,  # [N, ...], after a sampler step; any float type, not modified
     velocity: torch.Tensor,  # the same shape: the model's answer in that step
     sigma_next: float,  # noise level of the latents, 0..1
     decode: Decoder,  # differentiable
-    terms: list[Term],  # what to ask for; weights of 0 do not count
+    terms: list[Term],  # what to ask for; a weight of 0 does not count
     config: LossGuidanceConfig,  # mode, lr and inner_steps
 ) -> GuidedStep:  # the moved latents, and what happened
     "Move latents so that the picture they become loses less; raises InputError under torch.inference_mode."
-    if torch.is_inference_mode_enabled():
-        raise InputError("guidance needs gradients, which torch.inference_mode() forbids; run the pipeline without it (torch.no_grad() is fine)")
-    latents, terms = latents.detach().float().clone(), [term for term in terms if term.weight > 0]
+    latents, velocity = _checked(latents, velocity)
+    terms = [term for term in terms if term.weight > 0]
     if not terms: return GuidedStep(latents, {}, {}, {}, 0.0, False, False)
     if config.mode == "raw": return raw_step(latents, decode, terms, config.lr)
-    x0 = clean_estimate(latents, velocity.detach().float(), sigma_next)
+    x0 = clean_estimate(latents, velocity, sigma_next)
     moved, found = descend(x0, decode, terms, config)
     before = {name: loss for name, (loss, _) in found.items()}
     counted = [term for term in terms if _usable(found[term.name])]
-    gradient_rms = {term.name: _mean_rms(found[term.name][1]) if term in counted else math.nan for term in terms}
-    share = 1 - sigma_next if config.mode == "mpgd" else 1.0
-    for part in (1.0, 0.5) if counted else ():
-        delta = part * (moved - x0)
-        after = losses_at(x0 + delta, decode, terms)
-        if merit(after, before, counted) <= 1 and delta.isfinite().all():
-            return GuidedStep(latents + share * delta, before, after, gradient_rms, share * _mean_rms(delta), True, part < 1)
-    return GuidedStep(latents, before, before, gradient_rms, 0.0, False, bool(counted))
+    units = {term.name: _mean_rms(found[term.name][1]) if term in counted else math.nan for term in terms}
+
+    def judge(x):
+        losses = losses_at(x, decode, terms)
+        return rise(losses, before, units, counted), losses
+
+    share, after = best_of(moved, x0, judge) if counted else (0.0, {})
+    if share == 0: return GuidedStep(latents, before, before, units, 0.0, False, bool(counted))
+    change = (1 - sigma_next if config.mode == "mpgd" else 1.0) * share * (moved - x0)
+    return GuidedStep(latents + change, before, after, units, _mean_rms(change), True, share < 1)
 
 # %% ../nbs/05_guidance.ipynb #9a6130ea
 def self_test(

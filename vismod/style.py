@@ -45,7 +45,7 @@ VGG16_FILE = "vgg16-397923af.pth"
 class StyleUnavailable(InputError):
     "Style cannot be measured here; the message says what is missing and how to get it."
 
-
+# %% ../nbs/00h_style.ipynb #794bde7f
 def find_vgg16() -> Path:  # a file with torchvision's weights
     "Look in models/vgg16, models/lpips and torch's cache; raises StyleUnavailable when there is nothing."
     own = resolve("models/vgg16")
@@ -124,7 +124,7 @@ def fit_shorter_side(
     sides = [max(size, round(side * factor)) for side in picture.shape[-2:]]
     return F.interpolate(picture, sides, mode="bilinear", antialias=True)
 
-
+# %% ../nbs/00h_style.ipynb #7c1367ea
 @patch
 def forward(
     self: VGGStyleExtractor,
