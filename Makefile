@@ -11,11 +11,15 @@ PORT ?= 7860              # where `make app` listens
 # what `make restore` asks of its notebook, e.g. RESTORE="-p photos data/clean_train -p steps 5000"
 RESTORE ?=
 
+# what `make edit` asks of its notebook, e.g. EDIT="-p rgb_video film.mp4 -p max_frames 12"
+EDIT ?=
+
 # what `make demo` asks of each notebook (papermill -p name value)
 DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
 DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
 DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
+TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p examples 12000 -p editor_steps 7500 -p held_out 64
 TINY ?= -p out models/tiny/instruct-pix2pix -p pictures 10000 -p vae_steps 5000 -p edits 24000 -p unet_steps 6000 -p held_out 64 -p bf16 True
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -28,7 +32,7 @@ QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREA
 	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo restore app test test-ui export tiny readme lab hooks constraints clean
+.PHONY: help install demo restore edit app test test-ui export tiny readme lab hooks constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -70,6 +74,9 @@ demo: install  ## ghost -> LoRA -> predict on the embedded world, with reports
 restore: install  ## train, measure and export a small restoration network, with a report
 	$(call notebook,13_restoration,restoration,$(RESTORE))
 
+edit: install  ## draw a film from its edges with and without guidance, with a report
+	$(call notebook,06_video_edit,edit,$(EDIT))
+
 app: install  ## the app with a tab per pipeline, on this machine only
 	$(BIN)/python -m vismod.app --port $(strip $(PORT))
 
@@ -85,6 +92,7 @@ export: install  ## clean the notebooks and export vismod/ from them
 
 tiny: install  ## train the tiny checkpoints in models/tiny anew
 	$(call notebook,90_tiny_models,tiny,$(TINY))
+	$(call notebook,90a_tiny_qwen,tiny,$(TINY_QWEN))
 
 readme: install  ## run nbs/index.ipynb and write README.md from it
 	$(call notebook,index,readme,)

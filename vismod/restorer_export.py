@@ -260,7 +260,7 @@ _FACTS = {"training photos": ("photos", "settings.data.photos"), "number of phot
           "crops per step": ("settings.batch",), "crop side, pixels": ("settings.data.crop",), "training time, seconds": ("seconds",),
           "computed on": ("device",), "noise sigma, grey levels": ("settings.data.sigma",), "JPEG quality": ("settings.data.quality",),
           "share with halved colour (4:2:0)": ("settings.data.chroma_420",), "told the noise level": ("settings.data.told",),
-          "loss": ("settings.loss",), "learning rate": ("settings.lr",), "started from": ("settings.start",)}
+          "loss": ("settings.loss",), "learning rate": ("settings.lr",), "started from": ("history", "settings.start")}
 
 # %% ../nbs/12g_restorer_export.ipynb #89fe9a79
 def _fact(about: dict, places: tuple[str, ...]):
