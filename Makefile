@@ -19,7 +19,7 @@ DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
 DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
 DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
-TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p examples 12000 -p editor_steps 7500 -p held_out 64
+TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p decoder_steps 1400 -p examples 12000 -p editor_steps 10500 -p held_out 64
 TINY ?= -p out models/tiny/instruct-pix2pix -p pictures 10000 -p vae_steps 5000 -p edits 24000 -p unet_steps 6000 -p held_out 64 -p bf16 True
 
 # ---------------------------------------------------------------------------------------------------------------------

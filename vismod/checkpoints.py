@@ -98,6 +98,7 @@ def load_pipeline(
     pipeline = pipeline_class.from_pretrained(resolve_checkpoint(model, kind), dtype=dtype, local_files_only=True, **options)
     pipeline.set_progress_bar_config(disable=True)
     if resident is None: return pipeline.to(device)
+    pipeline.model_cpu_offload_seq = "->".join(part for part in pipeline.model_cpu_offload_seq.split("->") if part not in resident)
     pipeline._exclude_from_cpu_offload = [*pipeline._exclude_from_cpu_offload, *resident]
     pipeline.enable_model_cpu_offload(device=device)
     return pipeline

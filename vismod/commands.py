@@ -18,7 +18,7 @@ def exit_code(
     error: BaseException,  # what came up
 ) -> int | None:  # None: not meant for users
     "The exit code an error asks for."
-    return getattr(error, "exit_code", None)
+    return getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else None)
 
 
 _RUNNING = ContextVar("the command that `dispatch` runs", default=None)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['open_stream', 'guidance_of', 'settings_of', 'gain_of', 'run_edit', 'our_flags', 'video_edit', 'NotAccepted',
-           'read_run', 'essence', 'video_edit_accept']
+           'read_run', 'essence', 'scales', 'video_edit_accept']
 
-# %% ../nbs/15b_edit_commands.ipynb #e0d2bdb7
-import inspect
+# %% ../nbs/15b_edit_commands.ipynb #2f5e003b
+import inspect, shlex
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -23,7 +23,7 @@ from .edit_scores import accept
 from .guidance import LossGuidanceConfig
 from .guidance import self_test as check_losses
 from .metrics import read_log
-from .qwen_edit import PROMPT
+from .qwen_edit import EDGE_CONTRAST, PROMPT
 from .video_edit import VideoEditSettings, edit_video
 
 # %% ../nbs/15b_edit_commands.ipynb #27f660db
@@ -43,12 +43,12 @@ def open_stream(
 
 
 def guidance_of(
-    flags: dict,  # among others the ttlg_* flags, where 0 or an empty text means not given
+    flags: dict,  # among others the ttlg_* flags; -1 stands for a step or size that is not given
 ) -> LossGuidanceConfig:
     "The guidance that flags ask for."
     given = {field.name: flags[f"ttlg_{field.name}"] for field in fields(LossGuidanceConfig) if f"ttlg_{field.name}" in flags}
     optional = ("start_step", "end_step", "last_steps", "edge_size", "gram_size")
-    return LossGuidanceConfig(**{name: None if name in optional and value < 0 else value for name, value in given.items()})
+    return LossGuidanceConfig(**{name: None if name in optional and value == -1 else value for name, value in given.items()})
 
 # %% ../nbs/15b_edit_commands.ipynb #6003f6fb
 def settings_of(
@@ -92,6 +92,7 @@ def our_flags(
     edge_gain: str = "1",  # what edge pictures were multiplied by when they were made, or auto
     size: int = 0,  # shorter side at which the model works, pixels; 0: that of the first frame
     resize: str = "letterbox",  # how frames become multiples of 32: letterbox, crop or stretch
+    edge_contrast: float = EDGE_CONTRAST,  # how much brighter edges are shown to the model than they are; 1 for pictures already stretched to 0..255
     style: str = "pretrained",  # VGG16 features: pretrained, random (for tests) or a file
     anchor: bool_arg = False,  # show the first frame as a third picture, always
     colour_match: bool_arg = False,  # hold every frame to the first one's colours
@@ -131,12 +132,13 @@ def video_edit(
     ttlg_edge_size: int = -1,  # shorter side at which edges are compared, pixels
     ttlg_gram_size: int = -1,  # shorter side at which style is compared, pixels
     ttlg_temporal_scale: float = 0.0,  # weight of steadiness; it holds still what rests, and may smear what moves slowly
-    metrics_out: str = "",  # the table of frames; empty: metrics.csv beside them
+    metrics_out: str = "",  # a copy of metrics.csv, which stands beside the frames
     save_debug_dir: str = "",  # folder for a closer look at guidance
     **kwargs,
 ):
     "Draw a film that follows edges and keeps the first frame's style. Example: vismod video_edit --init_frame init.png --edge_frames_dir edges --out_frames_dir out --ttlg_edge_scale 1 --ttlg_gram_scale 0.2"
     flags = _defaults(our_flags) | dict(locals()) | kwargs
+    if unknown := set(kwargs) - set(_defaults(our_flags)): raise InputError(f"video_edit has no flag {' or '.join(sorted(unknown))}; --help lists them")
     return print(*check_losses(ttlg_gram_scale > 0, flags["style"]), sep="\n") if flags["self_test"] else run_edit(flags)
 
 # %% ../nbs/15b_edit_commands.ipynb #37a8e5ce
@@ -150,6 +152,7 @@ def read_run(
 ) -> tuple[dict, pd.DataFrame]:  # what was asked for, and the table with the seed in a column
     "Read a run; raises InputError when it is not there or not finished."
     record = read_json(resolve(folder) / "run.json")
+    if record.get("name") != "06_video_edit": raise InputError(f"{folder} was not written by video_edit")
     if record["status"] != "done": raise InputError(f"the run in {folder} is {record['status']}; give its command again to finish it")
     table = read_log(resolve(folder) / record["outputs"]["metrics"]["path"])
     return record["parameters"], table.assign(seed=record["parameters"]["seed"])
@@ -158,8 +161,12 @@ def read_run(
 def essence(
     parameters: dict,  # of a run
 ) -> dict:  # what must not differ between the arms
-    "Everything but guidance."
-    return dict(parameters, settings={name: value for name, value in parameters["settings"].items() if name != "guidance"})
+    "Everything but guidance; the size at which style is measured counts."
+    settings = {name: value for name, value in parameters["settings"].items() if name != "guidance"}
+    return dict(parameters, settings=settings | dict(gram_size=parameters["settings"]["guidance"]["gram_size"]))
+
+
+def scales(parameters: dict) -> dict[str, float]: return {name: parameters["settings"]["guidance"][f"{name}_scale"] for name in ("edge", "gram", "temporal")}
 
 # %% ../nbs/15b_edit_commands.ipynb #9bfd3822
 @command
@@ -170,11 +177,13 @@ def video_edit_accept(
     debug: store_true = False,  # show the traceback of an error
 ):
     "Judge guidance by the user's thresholds; exits with 1 when they are not met. Example: vismod video_edit_accept 'on_0 on_1 on_2' 'off_0 off_1 off_2'"
-    pairs = [[read_run(folder) for folder in folders.split()] for folders in (on, off)]
+    pairs = [[read_run(folder) for folder in shlex.split(folders)] for folders in (on, off)]
     if len(pairs[0]) != len(pairs[1]): raise InputError(f"there are {len(pairs[0])} guided and {len(pairs[1])} unguided runs; give as many of each")
-    for (ours, _), (theirs, _) in zip(*pairs):
-        odd = [name for name in ours if essence(ours)[name] != essence(theirs)[name]]
+    for (ours, table), (theirs, other) in zip(*pairs):
+        if any(scales(theirs).values()): raise InputError("a run given as unguided was guided; give the unguided ones second")
+        odd = [name for name in ours if essence(ours)[name] != essence(theirs)[name]] + (["edges"] if list(table.edges) != list(other.edges) else [])
         if odd: raise InputError(f"a guided and an unguided run differ in {' and '.join(odd)}; they may differ in guidance alone")
-    report = accept(*(pd.concat([table for _, table in runs], ignore_index=True) for runs in pairs), frames=frames)
+    asked = tuple(name for name, scale in scales(pairs[0][0][0]).items() if scale > 0)
+    report = accept(*(pd.concat([table for _, table in runs], ignore_index=True) for runs in pairs), frames=frames, asked=asked)
     print(report.per_frame.to_string(index=False), report.table.to_string(index=False), sep="\n\n")
     if not report.passed: raise NotAccepted("guidance did not meet all thresholds")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOW', 'HIGH', 'RULES', 'COMPARE', 'LOWER', 'HELD_OUT', 'frame_lines', 'target_lines', 'edge_f1', 'edge_shift',
-           'sharpness', 'as_batch', 'style_distance', 'frame_scores', 'AcceptReport', 'accept', 'ratio_table',
+           'sharpness', 'style_distance', 'lpips_score', 'frame_scores', 'AcceptReport', 'accept', 'ratio_table',
            'plot_scores']
 
 # %% ../nbs/05c_edit_scores.ipynb #1a3b3acd
@@ -24,7 +24,7 @@ from skimage.metrics import structural_similarity
 from skimage.registration import phase_cross_correlation
 
 from .core import InputError
-from .edge_streams import edge_picture
+from .edge_streams import as_batch, edge_picture
 from .metrics import lpips_distance
 from .style import VGGStyleExtractor, gram_loss
 
@@ -76,14 +76,7 @@ def sharpness(
     "How much fine detail there is."
     return float(cv2.Laplacian(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32), cv2.CV_32F).var())
 
-# %% ../nbs/05c_edit_scores.ipynb #81f733f7
-def as_batch(
-    picture: np.ndarray,  # uint8 [height, width, 3] or [height, width]
-) -> torch.Tensor:  # float32 [1, 3 or 1, height, width] in 0..1
-    "A picture as a tensor."
-    return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(picture))).permute(2, 0, 1)[None].float() / 255
-
-
+# %% ../nbs/05c_edit_scores.ipynb #bcb70ae6
 @torch.no_grad()
 def style_distance(
     frame: np.ndarray,  # uint8 RGB
@@ -93,6 +86,15 @@ def style_distance(
     "Gram loss between two pictures."
     pictures = [as_batch(picture).to(style.mean.device) for picture in (frame, like)]
     return float(gram_loss(*(style.grams(picture) for picture in pictures)))
+
+
+def lpips_score(
+    frame: np.ndarray,  # uint8 RGB
+    like: np.ndarray,  # uint8 RGB
+) -> float:
+    "LPIPS as the user's document has it: VGG, at 256x256 pixels; raises LpipsUnavailable without its backbone."
+    fit = lambda picture: cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA if min(picture.shape[:2]) > 256 else cv2.INTER_CUBIC)
+    return lpips_distance(fit(frame), fit(like), net="vgg")
 
 # %% ../nbs/05c_edit_scores.ipynb #0378026a
 def frame_scores(
@@ -112,7 +114,7 @@ def frame_scores(
     return dict(
         edge_loss=float(np.abs(edges.astype(float) - target).mean() / 255),
         gram_loss=style_distance(frame, first, style) if style else None,
-        lpips_to_init=lpips_distance(frame, first) if lpips else None, lpips_to_prev=lpips_distance(frame, previous) if lpips else None,
+        lpips_to_init=lpips_score(frame, first) if lpips else None, lpips_to_prev=lpips_score(frame, previous) if lpips else None,
         edge_f1=edge_f1(frame, target), edge_ssim=float(structural_similarity(edges, target, data_range=255)),
         shift_x=right, shift_y=down, sharpness=sharpness(frame) / max(sharpness(first), 1e-9))
 
@@ -150,16 +152,19 @@ def _both(on: pd.DataFrame, off: pd.DataFrame, frames: int) -> list[tuple[pd.Dat
 def accept(
     on: pd.DataFrame,  # rows of the guided film: frame, the columns of `frame_scores`, and seed when there are several
     off: pd.DataFrame,  # the same frames and seeds without guidance
-    frames: int = 8,  # how many frames after the first count
+    frames: int = 8,  # how many frames after the first count for edges and style; for LPIPS all do
+    asked: tuple[str, ...] = ("edge", "gram"),  # what guidance was to do; the rule for the other does not count
 ) -> AcceptReport:
     "Judge guidance; raises InputError when the arms do not belong together."
-    pairs, rows = _both(on, off, frames), []
+    first, whole, rows = _both(on, off, frames), _both(on, off, 10**9), []
     for name, (columns, statistic, threshold, sign) in RULES.items():
-        measured = all(column in on and column in off and on[column].notna().all() and off[column].notna().all() for column in columns)
+        general = columns[0].startswith("lpips")
+        counts, pairs = general or columns[0].removesuffix("_loss") in asked, whole if general else first
+        measured = counts and all(column in on and column in off and on[column].notna().all() and off[column].notna().all() for column in columns)
         value = float(np.median([statistic(ours, theirs) for ours, theirs in pairs])) if measured else np.nan
         rows.append(dict(criterion=name, value=value, threshold=f"{sign} {threshold}", passed=("yes" if COMPARE[sign](value, threshold) else "no") if measured else "-",
-                         note="" if measured else "not measured"))
-    side = [pd.concat(tables).groupby("frame")[["edge_loss", "gram_loss", "edge_f1"]].mean() for tables in zip(*pairs)]
+                         note="" if measured else "not measured" if counts else "not asked for"))
+    side = [pd.concat(tables).groupby("frame")[["edge_loss", "gram_loss", "edge_f1"]].mean() for tables in zip(*first)]
     return AcceptReport(pd.DataFrame(rows), pd.concat(dict(guided=side[0], unguided=side[1]), axis=1).swaplevel(axis=1).sort_index(axis=1).reset_index())
 
 # %% ../nbs/05c_edit_scores.ipynb #2d055c54

@@ -10,6 +10,7 @@ __all__ = ['MAX_PSNR', 'SSIM_SETTINGS', 'LPIPS_BACKBONES', 'BASELINES', 'psnr', 
 # %% ../nbs/00b_metrics.ipynb #3997717b
 import csv
 import functools
+import importlib.util
 import io
 import math
 import os
@@ -18,7 +19,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import lpips
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -121,7 +121,7 @@ def lpips_available(
     net: str = 'alex', # 'alex' or 'vgg'
 ) -> bool: # whether `lpips_distance` will work
     "Whether the backbone's weights are here, undamaged"
-    try: return bool(lpips_backbone(net))
+    try: return bool(lpips_backbone(net)) and importlib.util.find_spec('lpips') is not None
     except LpipsUnavailable: return False
 
 # %% ../nbs/00b_metrics.ipynb #49db380a
@@ -131,6 +131,7 @@ def load_lpips(
     net: str = 'alex', # 'alex' or 'vgg'
 ) -> torch.nn.Module: # the metric, on the CPU
     "LPIPS with its learned heads (they ship with the package) on the given backbone; nothing is downloaded"
+    import lpips # it imports torchvision, which other metrics do without
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the package still calls torchvision by its old signature
         metric = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)

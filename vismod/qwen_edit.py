@@ -298,4 +298,5 @@ def edit_frame(
     with reference_size(height, width), token_types(pipeline), recorded_steps(pipeline.scheduler) as record:
         frames = pipeline([Image.fromarray(picture) for picture in references], prompt, height=height, width=width, latents=noise, output_type="np",
                           num_inference_steps=num_inference_steps, callback_on_step_end=guiding.callback(record) if guiding else None, **cfg).images
+    if not np.isfinite(frames).all(): raise InputError("the model drew values that are not numbers; use dtype bf16 or fp32")
     return (frames[0] * 255).round().astype(np.uint8)

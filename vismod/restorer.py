@@ -227,8 +227,9 @@ def eight_views(
     "The mean over the eight rotations and reflections (Timofte et al. 2016, *Seven Ways to Improve Example-Based SR*)."
     turned = lambda y, quarter, mirrored: torch.rot90(y.flip(-1) if mirrored else y, quarter, (-2, -1))
     back = lambda y, quarter, mirrored: torch.rot90(y, -quarter, (-2, -1)).flip(-1) if mirrored else torch.rot90(y, -quarter, (-2, -1))
-    views = list(product(range(4), (False, True)))
-    return sum(back(predict(turned(x, *view).contiguous(), sigma), *view) for view in views) / len(views)
+    views, (height, width) = list(product(range(4), (False, True))), x.shape[-2:]
+    whole = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")  # to whole blocks, so that a turned block still lies on JPEG's grid
+    return sum(back(predict(turned(whole, *view).contiguous(), sigma), *view) for view in views)[..., :height, :width] / len(views)
 
 # %% ../nbs/12b_restorer.ipynb #11959385
 def predict_tiles(
@@ -246,7 +247,7 @@ def predict_tiles(
     weight = next(predict.parameters(), None) if isinstance(predict, nn.Module) else None
     device = "cpu" if weight is None else weight.device
     level = torch.tensor([UNTOLD if sigma is None else sigma], device=device)
-    overlap = getattr(predict, "reach", 64) if overlap is None else -(-overlap // 32) * 32
+    overlap = -(-(getattr(predict, "reach", 64) if overlap is None else overlap) // 16) * 16  # tiles begin on JPEG's grid
     run = functools.partial(eight_views, predict) if self_ensemble else predict
     for seen, kept, place in tiles(*image.shape[:2], tile, overlap):
         with torch.inference_mode(): answer = run(x[..., *seen].to(device).float() / white, level)
