@@ -48,7 +48,7 @@ def local_checkpoint(
     entry = CATALOGUE[kind]
     if str(model) == "tiny":
         return resolve(f"models/tiny/{entry.name}")
-    candidates = [resolve(f"models/{model}"), resolve(model)]
+    candidates = [resolve(f"models/{model}"), resolve(model), *([resolve(f"models/{entry.name}")] if str(model) == entry.hub else [])]
     return next((c for c in candidates if (c / entry.needs).is_file()), None)
 
 
