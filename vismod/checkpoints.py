@@ -29,26 +29,36 @@ class Checkpoint:
     licence: str  # what the weights may be used for
     needs: str = "model_index.json"  # the file that tells a complete download from an empty folder
 
-    @property
-    def download(self) -> str:  # the one command that fetches it
-        return f"hf download {self.hub} --local-dir models/{self.name}"
+    def download(
+        self,
+        folder: str | Path = "models",  # where models live
+    ) -> str:  # the one command that fetches it
+        "How to get it."
+        return f"hf download {self.hub} --local-dir {folder}/{self.name}"
 
 
 CATALOGUE = {c.name: c for c in [
     Checkpoint("instruct-pix2pix", "timbrooks/instruct-pix2pix", "MIT"),
     Checkpoint("qwen-image-edit", "Qwen/Qwen-Image-Edit-2509", "Apache-2.0"),
+    Checkpoint("cogvideox-i2v", "zai-org/CogVideoX1.5-5B-I2V", "CogVideoX licence"),
+    Checkpoint("cogvideox-1.0-i2v", "zai-org/CogVideoX-5b-I2V", "CogVideoX licence"),
+    Checkpoint("chronoedit", "nvidia/ChronoEdit-14B-Diffusers", "NVIDIA Open Model License"),
+    Checkpoint("clip", "openai/clip-vit-base-patch16", "MIT", "config.json"),
+    Checkpoint("dinov2", "facebook/dinov2-base", "Apache-2.0", "config.json"),
 ]}
 
 # %% ../nbs/00d_checkpoints.ipynb #dbab8ec0
 def local_checkpoint(
     model: str | Path,  # `tiny`, a path, a folder under models/, or a catalogue name
     kind: str,  # catalogue name of the model that the caller needs
+    folder: str | Path = "models",  # where models live
 ) -> Path | None:  # a folder that holds the model, or None
     "Look for a model on this machine, without the hub."
-    entry = CATALOGUE[kind]
+    entry, home = CATALOGUE[kind], resolve(folder)
     if str(model) == "tiny":
         return resolve(f"models/tiny/{entry.name}")
-    candidates = [resolve(f"models/{model}"), resolve(model), *([resolve(f"models/{entry.name}")] if str(model) == entry.hub else [])]
+    names = [entry.name, entry.hub.replace("/", "__"), entry.hub.split("/")[-1]] if str(model) in (entry.name, entry.hub) else []
+    candidates = [home / model, resolve(model), home / str(model).replace("/", "__"), *(home / name for name in names)]
     return next((c for c in candidates if (c / entry.needs).is_file()), None)
 
 
@@ -65,18 +75,18 @@ def from_hub(
 def resolve_checkpoint(
     model: str | Path = "tiny",  # `tiny`, a path, a folder under models/, a catalogue name or owner/name on the hub
     kind: str = "instruct-pix2pix",  # catalogue name of the model that is needed
+    folder: str | Path = "models",  # where models live
 ) -> Path:  # the folder to give to `from_pretrained`
     "Find a model; raises InputError naming the folder and the download command when it is nowhere."
     if kind not in CATALOGUE:
         raise InputError(f"There is no model kind '{kind}': choose one of {', '.join(CATALOGUE)}.")
-    entry, found = CATALOGUE[kind], local_checkpoint(model, kind)
+    entry, found = CATALOGUE[kind], local_checkpoint(model, kind, folder)
     repository = entry.hub if str(model) == entry.name else str(model)
     if found is None and repository.count("/") == 1 and not repository.startswith((".", "/")):
         found = from_hub(repository)
     if found is None or not (found / entry.needs).is_file():
-        remedy = "make tiny" if str(model) == "tiny" else entry.download
-        raise InputError(f"The model '{model}' is not in models/{'tiny/' + entry.name if str(model) == 'tiny' else model} and could not be "
-                         f"had from the hub: run `{remedy}`, or choose model='tiny'.")
+        remedy, place = ("make tiny", f"models/tiny/{entry.name}") if str(model) == "tiny" else (entry.download(folder), f"{folder}/{model}")
+        raise InputError(f"The model '{model}' is not in {place} and could not be had from the hub: run `{remedy}`, or choose model='tiny'.")
     return found
 
 # %% ../nbs/00d_checkpoints.ipynb #600f8249
@@ -87,6 +97,7 @@ def load_pipeline(
     device: str | torch.device = "auto",  # auto, cuda, mps or cpu
     dtype: str | torch.dtype = "auto",  # auto, fp32, bf16 or fp16
     resident: tuple[str, ...] | None = None,  # offload all parts to main memory until their turn, except these; None: no offloading
+    folder: str | Path = "models",  # where models live
     **options,  # for `from_pretrained`
 ) -> DiffusionPipeline:  # on the device, without progress bar
     "Load a stock pipeline from where it is; raises InputError when it is nowhere, or offloading has no GPU to load to."
@@ -95,7 +106,7 @@ def load_pipeline(
         raise InputError(f"offloading moves weights between main memory and a CUDA device, but the device is '{device}': use offload=False")
     for library in (diffusers_logging, transformers_logging):
         library.disable_progress_bar()  # loading from disk takes seconds; its bars would fill the notebooks
-    pipeline = pipeline_class.from_pretrained(resolve_checkpoint(model, kind), dtype=dtype, local_files_only=True, **options)
+    pipeline = pipeline_class.from_pretrained(resolve_checkpoint(model, kind, folder), dtype=dtype, local_files_only=True, **options)
     pipeline.set_progress_bar_config(disable=True)
     if resident is None: return pipeline.to(device)
     pipeline.model_cpu_offload_seq = "->".join(part for part in pipeline.model_cpu_offload_seq.split("->") if part not in resident)
