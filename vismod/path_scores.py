@@ -22,6 +22,7 @@ from .core import InputError, atomic_path, content_key, file_hash, progress, rea
 from .images import check_image, load_image, save_image, show_grid
 from .media import ResizePolicy
 from .metrics import CsvLog, bootstrap_interval, lpips_available, lpips_backbone, lpips_distance, paired_interval, psnr
+from .path_energy import direction_score, unit_rows
 from .world_edits import Judge, WorldEdit, between
 
 # %% ../nbs/03g_path_scores.ipynb #ee38ab3f
@@ -139,12 +140,6 @@ def _fitted(picture: np.ndarray, result: np.ndarray, name: str) -> np.ndarray:
         raise InputError(f"the result of {wide}x{tall} pixels has another shape than its {name} of {width}x{height}: cut off its margins first")
     return ResizePolicy(tall, wide, "stretch").apply(picture)
 
-# %% ../nbs/03g_path_scores.ipynb #1fab000e
-def _cosine(one: np.ndarray, other: np.ndarray) -> float:
-    "Cosine of two vectors; 0 when one has no direction"
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / lengths if lengths > 1e-6 else 0.0
-
 # %% ../nbs/03g_path_scores.ipynb #d92af48c
 @functools.cache
 def find_lpips() -> Path | None:  # weights of LPIPS' backbone, looked for once per process; None where there are none
@@ -158,20 +153,20 @@ def edit_scores(
     target: np.ndarray | None,  # uint8 RGB: the true result, where it is known
     features: object,  # .image(list of uint8 RGB) -> unit rows [N, D]; .text(str) -> unit vector [D]
     target_caption: str,  # what the target shows
-    source_caption: str | None = None,  # what the source shows; None leaves clip_direction empty
+    source_caption: str | None = None,  # what the source shows; without it, or when it means the same, clip_direction stays empty
     backbone: Path | str | None = "find",  # LPIPS' weights; "find" looks for torchvision's; None leaves LPIPS empty
 ) -> dict[str, float | None]:  # None stands for not measured
-    "Measure one edit; raises InputError when shapes differ or features are not finite."
+    "Measure one edit; raises InputError when shapes differ, or features are not unit vectors."
     backbone = find_lpips() if backbone == "find" else backbone
     known = [("src", _fitted(source, result, "source"))] + ([("tgt", _fitted(target, result, "target"))] if target is not None else [])
-    after, *rows = features.image([result, *(picture for _, picture in known)])
-    words, before = features.text(target_caption), source_caption and features.text(source_caption)
-    if not np.isfinite([*after, *np.ravel(rows), *words]).all(): raise InputError("the features of this edit are not finite numbers")
-    scores = dict.fromkeys(("src_lpips", "src_clip_i", "tgt_lpips", "tgt_clip_i"))
-    scores |= {f"{name}_clip_i": _cosine(after, row) for (name, _), row in zip(known, rows)}
+    after, *rows = unit_rows(features.image([result, *(picture for _, picture in known)]), "the features of an edit")
+    words = unit_rows(features.text(target_caption), "the feature of a caption")[0]
+    scores = dict.fromkeys(CORE_METRICS) | dict(clip_t=float(after @ words), psnr_src=psnr(result, known[0][1]))
+    scores |= {f"{name}_clip_i": float(after @ row) for (name, _), row in zip(known, rows)}
     if backbone: scores |= {f"{name}_lpips": lpips_distance(result, picture, backbone=backbone) for name, picture in known}
-    direction = None if source_caption is None else _cosine(after - rows[0], words - before)
-    return scores | dict(clip_t=_cosine(after, words), clip_direction=direction, psnr_src=psnr(result, known[0][1]))
+    before = None if source_caption is None else features.text(source_caption)
+    if before is not None and np.linalg.norm(words - before) > 1e-3: scores["clip_direction"] = float(direction_score(after, rows[0], words, before)[0])
+    return scores
 
 # %% ../nbs/03g_path_scores.ipynb #5bb5b662
 CORE_METRICS = dict(  # title, and whether more is better
@@ -214,6 +209,13 @@ def _jobs(cases: Sequence[EditCase], methods: Iterable[str], seeds: Iterable[int
                 jobs[f"k{key}"] = case, method, seed  # the letter keeps a table reader from seeing a number in it
     return jobs
 
+# %% ../nbs/03g_path_scores.ipynb #82441eb6
+def _fingerprint(features: object) -> list:
+    "Which features these are: their name, and what they answer, to two digits"
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    answers = np.concatenate([features.image([picture])[0], features.text("red")])
+    return [getattr(features, "name", type(features).__name__), [round(float(value), 2) + 0.0 for value in answers]]
+
 # %% ../nbs/03g_path_scores.ipynb #ad5b5959
 def _measured_row(case: EditCase, edit: Callable, seed: int, features, backbone: Path | None, extra: Callable | None, file: Path | None) -> dict:
     "Edit, save and measure; whatever goes wrong becomes the row's status"
@@ -250,7 +252,7 @@ def _long_table(log: CsvLog, jobs: Mapping[str, tuple], keep: Path | None) -> pd
 def evaluate(
     cases: Sequence[EditCase],  # from read_edit_set
     edits: Mapping[str, Callable[[EditCase, int], object]],  # method -> edit(case, seed); see picture_of for what it may return
-    features: object,  # see edit_scores; its .name is part of a row's key
+    features: object,  # see edit_scores
     seeds: Iterable[int] = (0, 1, 2),  # every case is edited with each of them
     log: str | Path = "runs/path_scores/scores.csv",  # rows are added here; existing ones are not done again
     extra: Callable[[EditCase, object], dict] | None = None,  # more columns, of a case and what its edit returned
@@ -263,7 +265,7 @@ def evaluate(
     if len({case.id for case in cases}) < len(cases): raise InputError("two cases have the same id; make them different")
     backbone, log, keep = find_lpips() if backbone == "find" else backbone, resolve(log), keep and resolve(keep)
     log.parent.mkdir(parents=True, exist_ok=True)
-    about = dict(features=getattr(features, "name", type(features).__name__), lpips=backbone is not None)
+    about = dict(features=_fingerprint(features), lpips=backbone is not None)
     jobs, log = _jobs(cases, edits, seeds, settings or {}, **about), CsvLog(log)
     table = _long_table(log, jobs, keep)
     done = table.index[(table.status == "ok") & np.array([not keep or bool(path and path.is_file()) for path in table.picture], bool)]
