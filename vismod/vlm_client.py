@@ -8,8 +8,8 @@ __all__ = ['OPENAI_URL', 'OPENAI_MODEL', 'LOCAL', 'T', 'Turn', 'SPEAKERS', 'chec
            'openai_text', 'local_vlm', 'load_local', 'local_messages', 'local_text', 'ask', 'question_file', 'recall',
            'ask_cached']
 
-# %% ../nbs/03i_vlm_client.ipynb #c4696ee3
-import base64, functools, hashlib, importlib.util, io, os, re, textwrap, threading, time, warnings
+# %% ../nbs/03i_vlm_client.ipynb #19ec5295
+import base64, functools, hashlib, importlib.util, io, json, os, re, threading, time, warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -102,8 +102,13 @@ class NoAnswer(Exception):
 T = TypeVar("T")
 Turn = tuple[str, list[str | np.ndarray]]  # who speaks, and texts and pictures (uint8 RGB) in their order
 
-# %% ../nbs/03i_vlm_client.ipynb #726fc519
-def excerpt(text: str) -> str: return textwrap.shorten(" ".join(text.split()), 100, placeholder=" …") or "nothing"
+# %% ../nbs/03i_vlm_client.ipynb #566c4453
+def excerpt(
+    text: str,  # of any length and kind
+) -> str:  # at most 100 characters on one line
+    "The beginning of what somebody said."
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:1000]).split())
+    return line[:99] + "…" if len(line) > 100 else line or "nothing"
 
 
 def parse_reply(
@@ -115,7 +120,7 @@ def parse_reply(
     try: return schema.model_validate_json(fenced[1] if fenced else text, strict=True)
     except ValidationError as error: first = error.errors()[0]
     if first["type"] == "json_invalid": raise NoAnswer(f"answer was not JSON: {excerpt(text)}", again=True)
-    raise NoAnswer(f"answer was not of the form asked for: {' '.join(map(str, first['loc']))} {first['msg']}", again=True)
+    raise NoAnswer(f"answer was not of the form asked for: {' '.join([*map(str, first['loc']), first['msg']])}", again=True)
 
 # %% ../nbs/03i_vlm_client.ipynb #e227c327
 def within(
@@ -195,6 +200,7 @@ def openai_text(
     except (openai.APITimeoutError, TimeoutError): problem = NoAnswer(f"timed out after {settings.timeout:g} s")
     except openai.APIStatusError as error: problem = server_fault(error.status_code, error.body, error.response.headers.get("retry-after"))
     except openai.APIConnectionError: problem = NoAnswer(f"no connection to {urlsplit(address).netloc}")
+    except (json.JSONDecodeError, openai.APIResponseValidationError): problem = NoAnswer("the server's answer was not a chat completion")
     except Exception as error: problem = NoAnswer(f"the request failed ({type(error).__name__})")
     raise problem
 
@@ -278,7 +284,7 @@ def ask(
         except NoAnswer as error:
             if not error.again or attempt == settings.retries: raise
             time.sleep(error.pause)
-            remark = f"That cannot be used: {error}. Answer again, with the JSON object alone."
+            remark = f"That cannot be used ({error}). Answer again, with the JSON object alone."
             if text: turns = [*turns, ("assistant", [text[:1000]]), ("user", [remark])]
 
 # %% ../nbs/03i_vlm_client.ipynb #5017c228
