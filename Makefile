@@ -53,7 +53,7 @@ $(STAMP): setup.py settings.ini constraints.txt
 	  $$python -m venv $(VENV); }
 	@echo "== installing into $(VENV) (the first time downloads several GB, torch above all)"
 	$(PIP) install -q -c constraints.txt setuptools wheel
-	$(PIP) install -q -c constraints.txt --no-build-isolation --use-pep517 -e '.[dev,app,export,ui]'
+	$(PIP) install -q -c constraints.txt --no-build-isolation --use-pep517 -e '.[dev,app,export,ui,vlm]'
 	@touch $@
 
 # $(call notebook,SOURCE,FOLDER,PARAMETERS): run nbs/SOURCE.ipynb into runs/FOLDER and show it as reports/FOLDER/SOURCE.html.
