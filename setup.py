@@ -35,6 +35,7 @@ setup(
     license='Apache-2.0',
     python_requires=f">={settings['min_python']}",
     packages=packages,
+    package_dir={package: package, '': f'{package}/prototype'}, py_modules=['pipeline'],  # `from pipeline import Frame2FramePipeline`, as the first prototype had it
     install_requires=words('requirements'),
     extras_require=extras,
     entry_points={'nbdev': [f'{package}={package}._modidx:d'], 'console_scripts': words('console_scripts')},
