@@ -325,7 +325,8 @@ def check_sanity(
     if self.step < 50: return  # too early to say
     if done >= 0.5 and self.settings.data.curriculum < done and gain < 0:
         raise HopelessRun(f"after {done:.0%} of the steps the restored pictures are {-gain:.2f} dB worse than the degraded ones: lower lr ({self.settings.lr:g}) or look at the photos")
-    if done >= 0.5 and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
+    fresh = not self.settings.start  # what begins trained need not see its loss fall
+    if done >= 0.5 and fresh and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
         raise HopelessRun(f"after {done:.0%} of the steps the loss has not fallen ({losses[:window].mean():.4f} to {losses[-window:].mean():.4f}): lower lr ({self.settings.lr:g})")
 
 # %% ../nbs/12c_restorer_training.ipynb #50adec64
