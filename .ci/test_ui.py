@@ -1,14 +1,15 @@
 #!/usr/bin/env python
-"""The app in a real browser: upload, degrade, restore, compare, download, everything measured against the functions themselves.
+"""The app in a real browser: upload, run, look, choose, download on every tab, everything measured against the functions themselves.
 
-    .venv/bin/python .ci/test_ui.py              with the networks in models/restoration; with random ones where there are none
-    .venv/bin/python .ci/test_ui.py --random     always with random ones
+    .venv/bin/python .ci/test_ui.py              with the networks in models/restoration (random ones where there are none) and models/tiny
+    .venv/bin/python .ci/test_ui.py --random     always with random restoration networks
+    .venv/bin/python .ci/test_ui.py --tab Pathways --screenshot path.png    one tab; and a picture of it at its best, with an edit at full length
 
 Needs a Chromium (Debian: apt install chromium; CHROMIUM=/path names another) and playwright (pip install playwright; its
 own browsers are not needed). Without one of them nothing is tested, visibly. Screenshots go to runs/test_ui.
 The last line is "N passed, M failed".
 """
-import argparse, io, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback, zipfile
+import argparse, io, json, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback, zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,7 +46,7 @@ def serving(models):
         try:
             start = time.time()
             while not (found := re.search(r'http://127\.0\.0\.1:\d+/', said())):
-                if process.poll() is not None or time.time() - start > 120: raise RuntimeError(f'the app did not start:\n{said()[-2000:]}')
+                if process.poll() is not None or time.time() - start > max(120, 2 * PATIENCE): raise RuntimeError(f'the app did not start:\n{said()[-2000:]}')
                 time.sleep(.2)
             yield found[0]
         finally:
@@ -85,13 +86,15 @@ class Page:
 
     def shot(self, name): self.page.screenshot(path=SHOTS / f'{name}.png', full_page=True)
 
-    def upload(self, *files):
-        clear = self.page.locator('#files button[aria-label="Clear"]')
+    def open(self, tab): self.page.get_by_role('tab', name=tab).click()
+
+    def upload(self, *files, where='#files'):
+        clear = self.page.locator(f'{where} button[aria-label="Clear"]')
         if clear.count():
             clear.first.click()
             self.page.wait_for_timeout(500)
-        self.page.locator('#files input[type=file]').set_input_files([str(file) for file in files])
-        for file in files: self.page.locator('#files').get_by_text(Path(file).stem).first.wait_for()
+        self.page.locator(f'{where} input[type=file]').set_input_files([str(file) for file in files])
+        for file in files: self.page.locator(where).get_by_text(Path(file).stem).first.wait_for()
 
     def choose(self, part, label): self.page.locator(part).get_by_label(label, exact=True).check()
 
@@ -100,26 +103,25 @@ class Page:
         box.fill(str(value))
         box.press('Tab')
 
+    def text(self, part): return self.page.locator(part).inner_text()
+
     def start(self): self.page.locator('#start').click()
 
-    def headline(self): return self.page.locator('.headline').inner_text()
+    def headline(self): return self.text('#headline .headline')
 
-    def sources(self): return [image.get_attribute('src') for image in self.page.locator('#compare img').all()]
-
-    def pair(self):
-        "The two pictures of the comparison, as arrays; None while there are none."
+    def pictures(self, part):
+        "The pictures in a part of the page, as arrays."
         import numpy as np
         from PIL import Image
-        files = [self.page.request.get(source) for source in self.sources()]
-        if len(files) != 2: return None
+        files = [self.page.request.get(image.get_attribute('src')) for image in self.page.locator(f'{part} img').all()]
         assert all(file.headers['content-type'] == 'image/png' for file in files), 'a picture is not PNG'
         return [np.array(Image.open(io.BytesIO(file.body()))) for file in files]
 
-    def shows(self, left, right):
-        "Whether the comparison shows exactly these pixels."
+    def shows(self, *pictures, part='#compare'):
+        "Whether a part of the page shows exactly these pixels."
         from numpy import array_equal
-        pair = self.pair()
-        return pair is not None and array_equal(pair[0], left) and array_equal(pair[1], right)
+        there = self.pictures(part)
+        return len(there) == len(pictures) and all(map(array_equal, there, pictures))
 
     def download(self, button):
         with self.page.expect_download() as waiting: self.page.locator(button).click()
@@ -130,12 +132,115 @@ class Page:
     def message(self): return ' '.join(self.page.locator('[data-testid="toast-body"], .toast-body').all_inner_texts())
 
 
-# The checks, in the order in which a user would do these things
+# The checks of the tab Pathways, in the order in which a user would do these things
+
+def check_path_opens(ui, world):
+    "Pathways: the page opens with examples; a click on one brings picture and prompt"
+    assert ui.page.title() == 'vismod', ui.page.title()
+    ui.until('five examples', lambda: ui.page.locator('#path-examples img').count() == 5)
+    ui.shot('path_1_open')
+    ui.page.locator('#path-examples button').nth(1).click()
+    ui.until('its picture', lambda: ui.shows(world.example, part='#path-frame'))
+    prompt = ui.page.locator('#path-prompt textarea').input_value()
+    assert prompt == world.examples[1].instruction, prompt
+
+
+def check_path_mistakes(ui, world):
+    "Pathways: no wish, and a broken file, are answered with a sentence"
+    ui.page.locator('#path-prompt textarea').fill('')
+    ui.page.locator('#path-start').click()
+    ui.until('the sentence', lambda: 'say what shall change' in ui.message())
+    ui.upload(world.files['broken'], where='#path-file')
+    ui.until('the reason', lambda: 'broken.png: cannot read this image' in ui.text('#path-headline'))
+    ui.upload(world.files['ball'], where='#path-file')
+    ui.until('the upload', lambda: ui.shows(world.ball, part='#path-frame'))
+
+
+def run_path(ui, world, **settings):
+    "Ask for a path and wait for its result; settings: element -> number."
+    for name, value in settings.items(): ui.number(f'#path-{name}', value)
+    ui.page.locator('#path-start').click()
+
+
+def check_path_runs(ui, world):
+    "Pathways: a run shows exactly the frame that the pipeline chooses, its score and its seed"
+    ui.page.locator('#path-prompt textarea').fill(world.wish)
+    ui.page.get_by_text('More', exact=True).click()
+    run_path(ui, world, seed=7, denoise=4)
+    result = world.path()
+    ui.until('the path', lambda: ui.shows(result.best, part='#path-frame'))
+    assert f'{result.scores[result.chosen]:.3f}' in ui.text('#path-headline'), ui.text('#path-headline')
+    assert 'Seed 7.' in ui.text('#path-details'), ui.text('#path-details')
+    ui.shot('path_2_run')
+
+
+def check_path_scrubs(ui, world):
+    "Pathways: the scrubber shows every frame, and the curve follows"
+    for index in (0, 16, world.other):
+        ui.number('#path-scrubber', index)
+        ui.until(f'frame {index}', lambda: ui.shows(world.path().frames[index], part='#path-frame'))
+        ui.until('the curve', lambda: f'frame {index}: {world.path().scores[index]:.3f}' in ui.text('#path-curve'))
+    ui.shot('path_3_scrub')
+
+
+def check_path_overrides(ui, world):
+    "Pathways: a frame taken by hand is the result; PNG and ZIP hold exactly its pixels and say who chose"
+    import numpy as np
+    from PIL import Image
+    ui.page.locator('#path-take').click()
+    ui.until('the word that it was taken', lambda: f'frame {world.other}, taken by hand' in ui.text('#path-details'))
+    path = ui.download('#path-download')
+    assert path.read_bytes()[:8] == b'\x89PNG\r\n\x1a\n'
+    assert np.array_equal(np.array(Image.open(path)), world.path().frames[world.other]), 'the file differs from the array'
+    with zipfile.ZipFile(ui.download('#path-download-all')) as file:
+        assert np.array_equal(np.array(Image.open(file.open('final_frame.png'))), world.path().frames[world.other])
+        assert json.loads(file.read('metrics.json'))['selection']['source'] == 'user'
+        assert {'path_00.png', 'path.mp4'} < set(file.namelist()), file.namelist()
+    ui.shot('path_4_taken')
+
+
+def check_path_steps(ui, world):
+    "Pathways: step by step, with its weights, is what the pipeline does with them"
+    ui.choose('#path-mode', 'Step by step')
+    run_path(ui, world, steps=2, candidates=1, sem=1.5, step=0, id=0.05)
+    result = world.path(iterative=True)
+    ui.until('the path', lambda: 'least energy' in ui.text('#path-details') and ui.shows(result.best, part='#path-frame'))
+    ui.shot('path_5_steps')
+
+
+def check_path_cancels(ui, world):
+    "Pathways: Cancel stops between two generations and leaves what was there"
+    run_path(ui, world, steps=12, candidates=4)
+    ui.until('progress', lambda: 'step 1 of 12' in ui.text('#path-frame'))
+    ui.page.locator('#path-stop').click()
+    ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
+    ui.until('the old result', lambda: ui.shows(world.path(iterative=True).best, part='#path-frame'))
+
+
+def check_path_narrow(ui, world):
+    "Pathways: a narrow window shows everything, one below the other"
+    narrow(ui, 'path_6_narrow')
+
+
+def picture_of_path(ui, world, file):
+    "an example at full length, for the README"
+    ui.choose('#path-mode', 'One film, best frame')
+    ui.page.locator('#path-examples button').nth(0).click()
+    ui.until('its prompt', lambda: ui.page.locator('#path-prompt textarea').input_value() == world.examples[0].instruction)
+    ui.page.get_by_text('More', exact=True).click()
+    run_path(ui, world, seed=1, denoise=50)
+    ui.until('the path', lambda: 'Seed 1.' in ui.text('#path-details'), LIMIT)
+    ui.page.mouse.move(0, 0)
+    ui.page.evaluate('window.scrollTo(0, 0)')
+    ui.page.wait_for_timeout(1500)
+    ui.page.screenshot(path=file)
+
+
+# The checks of the tab Restore, in the order in which a user would do these things
 
 def check_opens(ui, world):
-    "the page opens, with its tab and its samples"
-    assert ui.page.title() == 'vismod', ui.page.title()
-    ui.page.get_by_role('tab', name='Restore').wait_for()
+    "the tab opens with its samples"
+    ui.open('Restore')
     ui.until('four samples', lambda: ui.page.locator('#samples img').count() == 4)
     box, last = ui.page.locator('#samples').bounding_box(), ui.page.locator('#samples img').last.bounding_box()
     assert last['x'] + last['width'] <= box['x'] + box['width'] + 1, 'the last sample is cut off'
@@ -267,18 +372,25 @@ def check_sample(ui, world):
     assert 'PSNR' not in ui.headline(), ui.headline()
 
 
-def check_narrow(ui, world):
-    "a narrow window shows everything, one below the other"
+def narrow(ui, name):
     ui.page.set_viewport_size(dict(width=420, height=900))
     ui.page.wait_for_timeout(500)
-    ui.shot('9_narrow')
+    ui.shot(name)
     wide = ui.page.evaluate('document.documentElement.scrollWidth')
-    ui.page.set_viewport_size(dict(width=1400, height=980))
+    ui.page.set_viewport_size(WINDOW)
     assert wide <= 430, f'the page is {wide} pixels wide in a window of 420'
 
 
-CHECKS = [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file,
-          check_cancel, check_sample, check_narrow]
+def check_narrow(ui, world):
+    "a narrow window shows everything, one below the other"
+    narrow(ui, '9_narrow')
+
+
+WINDOW = dict(width=1400, height=900)
+CHECKS = {'Pathways': [check_path_opens, check_path_mistakes, check_path_runs, check_path_scrubs, check_path_overrides, check_path_steps, check_path_cancels,
+                       check_path_narrow],
+          'Restore': [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file,
+                      check_cancel, check_sample, check_narrow]}
 
 
 class World:
@@ -288,14 +400,30 @@ class World:
         from skimage.data import astronaut, coffee
         from vismod.degradation import degrade_fixed
         from vismod.images import save_image
+        from vismod.path_session import EXAMPLES, example_edit
+        from vismod.world_edits import between, make_world_edit
+        self.examples, own = [example_edit(kind) for kind in EXAMPLES], make_world_edit('browser', 'recolour')
+        self.example, self.ball, self.wish, self.paths = between(self.examples[1], 0), between(own, 0), own.instruction, {}
         self.models, self.cache = make_networks(folder, random), {}
         self.photo = coffee()[60:260, 120:420]
         self.degraded = degrade_fixed(self.photo, 35, 20, '444')
         large = np.tile(astronaut(), (5, 5, 1))
         self.files = {name: save_image(folder / f'{name}.{kind}', image) for name, kind, image in
-                      (('photo', 'png', self.photo), ('other', 'jpg', astronaut()[:240, 100:300]), ('large', 'png', large))}
+                      (('photo', 'png', self.photo), ('other', 'jpg', astronaut()[:240, 100:300]), ('large', 'png', large), ('ball', 'png', self.ball))}
         self.files['broken'] = folder / 'broken.png'
         self.files['broken'].write_bytes(self.files['photo'].read_bytes()[:3000])
+
+    def path(self, iterative=False):
+        "What the pipeline itself finds for `ball` and `wish`."
+        from vismod.path_session import path_pipeline
+        from vismod.path_tab import path_settings
+        if iterative not in self.paths:
+            settings = path_settings(*(('iterative', 17, 6.0, 4, 2, 1, 1.5, 0, 0.05, 0, 0) if iterative else ('baseline', 17, 6.0, 4, 5, 3)))
+            self.paths[iterative] = path_pipeline('tiny', 'models', 'cpu').edit(self.ball, self.wish, settings, seed=7)
+        return self.paths[iterative]
+
+    @property
+    def other(self): return 5 if self.path().chosen != 5 else 6
 
     def restored(self, strength, name='s', image=None, **settings):
         from vismod.restorer import load_restorer, restore
@@ -324,7 +452,7 @@ def run(name, action):
 
 def watched(browser, address, requests, complaints):
     "A page whose requests are written down; those that would leave this machine are stopped."
-    page = browser.new_context(viewport=dict(width=1400, height=980), accept_downloads=True).new_page()
+    page = browser.new_context(viewport=WINDOW, accept_downloads=True).new_page()
     page.set_default_timeout(PATIENCE * 1000)
     local = lambda url: urlsplit(url).scheme in ('data', 'blob', 'about') or urlsplit(url).hostname in ('127.0.0.1', 'localhost')
     page.context.route(lambda url: not local(url), lambda route: route.abort())
@@ -332,37 +460,46 @@ def watched(browser, address, requests, complaints):
     page.on('websocket', lambda socket: requests.append((local(socket.url), socket.url)))
     page.on('pageerror', lambda error: complaints.append(str(error)))
     page.goto(address)
-    page.locator('#start').wait_for()
+    page.locator('#path-start').wait_for()
     return page
 
 
-def check_all(browser, folder, random):
-    world, requests, complaints = World(folder, random), [], []
+def check_all(browser, folder, options):
+    world, requests, complaints = World(folder, options.random), [], []
+    tabs = [options.tab] if options.tab else list(CHECKS)
     print(f'networks: {"shipped" if world.models == ROOT / "models/restoration" else "random"}', flush=True)
     with serving(world.models) as address:
-        ui = Page(watched(browser, address, requests, complaints), folder)
-        for check in CHECKS:
-            passed = run(check.__doc__, lambda: check(ui, world))
-            if not passed: ui.shot(f'failed_{check.__name__}')
-            yield passed
-    (folder / 'empty').mkdir()
-    def without_networks():
-        with serving(folder / 'empty') as address:
+        for tab in tabs:
             ui = Page(watched(browser, address, requests, complaints), folder)
-            ui.page.locator('#no-network').get_by_text('No network yet').wait_for()
-            ui.upload(world.files['photo'])
-            ui.start()
-            ui.until('the sentence', lambda: 'there is no network' in ui.message())
-            ui.shot('10_no_network')
-    yield run('without any network the page says so, and what to do', without_networks)
+            for check in CHECKS[tab]:
+                passed = run(check.__doc__, lambda: check(ui, world))
+                if not passed: ui.shot(f'failed_{check.__name__}')
+                yield passed
+            if tab == 'Pathways' and options.screenshot: yield run(picture_of_path.__doc__, lambda: picture_of_path(ui, world, options.screenshot))
+            ui.page.context.close()
+    if 'Restore' in tabs: yield run('without any network the page says so, and what to do', lambda: without_networks(browser, folder, world, requests, complaints))
     away = sorted({url for local, url in requests if not local})
     yield report(not away and len(requests) > 50, f'all {len(requests)} requests stayed on this machine', 0, '\n'.join(away))
     yield report(not complaints, 'no script on the page failed', 0, '\n'.join(complaints))
 
 
+def without_networks(browser, folder, world, requests, complaints):
+    (folder / 'empty').mkdir()
+    with serving(folder / 'empty') as address:
+        ui = Page(watched(browser, address, requests, complaints), folder)
+        ui.open('Restore')
+        ui.page.locator('#no-network').get_by_text('No network yet').wait_for()
+        ui.upload(world.files['photo'])
+        ui.start()
+        ui.until('the sentence', lambda: 'there is no network' in ui.message())
+        ui.shot('10_no_network')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--random', action='store_true', help='use random networks even where there are trained ones')
+    parser.add_argument('--tab', choices=list(CHECKS), help='test only this tab')
+    parser.add_argument('--screenshot', type=Path, help='where to put a picture of the tab Pathways')
     options = parser.parse_args()
     chromium = find_chromium()
     if not chromium: skip('there is no chromium (Debian: apt install chromium)')
@@ -376,7 +513,7 @@ def main():
     signal.alarm(LIMIT)
     with tempfile.TemporaryDirectory(prefix='vismod-test-ui-') as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-background-networking'])
-        results = list(check_all(browser, Path(folder), options.random))
+        results = list(check_all(browser, Path(folder), options))
         browser.close()
     print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
     return 0 if all(results) else 1

@@ -14,11 +14,12 @@ import gradio as gr
 from fastcore.script import call_parse
 
 from .core import InputError
+from .path_tab import PATH_CSS, path_tab
 from .restore_tab import RESTORE_CSS, restore_tab
 from .tabs import Setup
 
-# %% ../nbs/15_app.ipynb #b6385a1e
-TABS: dict[str, Callable[[Setup], None]] = {"Restore": restore_tab}
+# %% ../nbs/15_app.ipynb #af26a4f7
+TABS: dict[str, Callable[[Setup], None]] = {"Pathways": path_tab, "Restore": restore_tab}
 
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="md",
                        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # fonts of the system: nothing to fetch
@@ -30,7 +31,7 @@ CSS = """
 .headline {margin: .2em 0 .4em; display: flex; flex-wrap: wrap; gap: .3em 1.6em; align-items: baseline}
 .headline em, .headline i {font-style: normal} .headline i {font-weight: 600}
 .headline .gain {color: var(--primary-600)} .headline .loss {color: #dc2626}
-""" + RESTORE_CSS
+""" + PATH_CSS + RESTORE_CSS
 
 # %% ../nbs/15_app.ipynb #4b64924d
 def build_app(
@@ -84,8 +85,10 @@ def main(
     port: int = 7860,  # where to listen, on this machine only; 0 takes any free port
     device: str = "auto",  # where to compute: auto, cpu, cuda or mps
     models: str = "models/restoration",  # folder of the restoration networks
+    pathways: str = "tiny",  # the pathways' models: tiny (they know only the tabletop), or cogvideox-i2v
+    model_cache_dir: str = "models",  # folder of the pathways' models
 ):
     "Open the app in the browser of this machine."
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the door, so that temporary folders are removed
-    try: launch(port, Setup(device, models))
+    try: launch(port, Setup(device, models, pathways, model_cache_dir))
     except InputError as error: sys.exit(str(error))

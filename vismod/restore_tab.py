@@ -89,7 +89,7 @@ class Results:
 # %% ../nbs/13a_restore_tab.ipynb #e7f8a5d0
 def _result_components() -> tuple[Results, gr.Slider]:
     "The column of results, and the strength in its middle."
-    line = gr.HTML(headline(None), padding=False)
+    line = gr.HTML(headline(None), padding=False, elem_id="headline")
     slider = gr.ImageSlider(label="before | after", type="numpy", height=520, max_height=520, buttons=["fullscreen"], elem_id="compare", **PNG)
     with gr.Row():
         strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength", info="0: as it came · 1: the network's answer · more: exaggerated", scale=3, elem_id="strength")
