@@ -103,6 +103,8 @@ class Page:
         box.fill(str(value))
         box.press('Tab')
 
+    def more(self): self.page.get_by_text('More', exact=True).locator('visible=true').click()
+
     def text(self, part): return self.page.locator(part).inner_text()
 
     def start(self): self.page.locator('#start').click()
@@ -113,7 +115,7 @@ class Page:
         "The pictures in a part of the page, as arrays."
         import numpy as np
         from PIL import Image
-        files = [self.page.request.get(image.get_attribute('src')) for image in self.page.locator(f'{part} img').all()]
+        files = [self.page.request.get(image.get_attribute('src'), max_retries=3) for image in self.page.locator(f'{part} img').all()]
         assert all(file.headers['content-type'] == 'image/png' for file in files), 'a picture is not PNG'
         return [np.array(Image.open(io.BytesIO(file.body()))) for file in files]
 
@@ -156,8 +158,8 @@ def check_path_mistakes(ui, world):
     ui.until('the upload', lambda: ui.shows(world.ball, part='#path-frame'))
 
 
-def run_path(ui, world, **settings):
-    "Ask for a path and wait for its result; settings: element -> number."
+def run_path(ui, **settings):
+    "Ask for a path; settings: element -> number."
     for name, value in settings.items(): ui.number(f'#path-{name}', value)
     ui.page.locator('#path-start').click()
 
@@ -165,8 +167,8 @@ def run_path(ui, world, **settings):
 def check_path_runs(ui, world):
     "Pathways: a run shows exactly the frame that the pipeline chooses, its score and its seed"
     ui.page.locator('#path-prompt textarea').fill(world.wish)
-    ui.page.get_by_text('More', exact=True).click()
-    run_path(ui, world, seed=7, denoise=4)
+    ui.more()
+    run_path(ui, seed=7, denoise=4)
     result = world.path()
     ui.until('the path', lambda: ui.shows(result.best, part='#path-frame'))
     assert f'{result.scores[result.chosen]:.3f}' in ui.text('#path-headline'), ui.text('#path-headline')
@@ -202,7 +204,7 @@ def check_path_overrides(ui, world):
 def check_path_steps(ui, world):
     "Pathways: step by step, with its weights, is what the pipeline does with them"
     ui.choose('#path-mode', 'Step by step')
-    run_path(ui, world, steps=2, candidates=1, sem=1.5, step=0, id=0.05)
+    run_path(ui, steps=2, candidates=1, sem=1.5, step=0, id=0.05)
     result = world.path(iterative=True)
     ui.until('the path', lambda: 'least energy' in ui.text('#path-details') and ui.shows(result.best, part='#path-frame'))
     ui.shot('path_5_steps')
@@ -210,7 +212,7 @@ def check_path_steps(ui, world):
 
 def check_path_cancels(ui, world):
     "Pathways: Cancel stops between two generations and leaves what was there"
-    run_path(ui, world, steps=12, candidates=4)
+    run_path(ui, steps=12, candidates=4)
     ui.until('progress', lambda: 'step 1 of 12' in ui.text('#path-frame'))
     ui.page.locator('#path-stop').click()
     ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
@@ -227,9 +229,12 @@ def picture_of_path(ui, world, file):
     ui.choose('#path-mode', 'One film, best frame')
     ui.page.locator('#path-examples button').nth(0).click()
     ui.until('its prompt', lambda: ui.page.locator('#path-prompt textarea').input_value() == world.examples[0].instruction)
-    ui.page.get_by_text('More', exact=True).click()
-    run_path(ui, world, seed=1, denoise=50)
+    ui.number('#path-seed', 1)
+    ui.number('#path-denoise', 50)
+    ui.more()  # tidied away
+    ui.page.locator('#path-start').click()
     ui.until('the path', lambda: 'Seed 1.' in ui.text('#path-details'), LIMIT)
+    ui.page.set_viewport_size(dict(width=1400, height=1060))  # down to the numbers
     ui.page.mouse.move(0, 0)
     ui.page.evaluate('window.scrollTo(0, 0)')
     ui.page.wait_for_timeout(1500)
@@ -303,7 +308,7 @@ def check_strength(ui, world):
 
 def check_other_settings(ui, world):
     "the other network, a told noise level and the self-ensemble reach the computation"
-    ui.page.get_by_text('More', exact=True).click()
+    ui.more()
     ui.choose('#network', 'm · thorough')
     ui.page.locator('#tell input').check()
     ui.number('#told', 30)
