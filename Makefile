@@ -24,7 +24,7 @@ DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
 DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
 TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p decoder_steps 1400 -p examples 12000 -p editor_steps 10500 -p held_out 64
 TINY_CLIP ?= -p out models/tiny/clip -p edits 13000 -p steps 2300 -p batch 64 -p held_out 200
-TINY_COG ?= -p out models/tiny/cogvideox-i2v -p films 6000 -p vae_steps 3800 -p steps 9000 -p batch 16 -p held_out 100
+TINY_COG ?= -p out models/tiny/cogvideox-i2v -p films 6000 -p vae_steps 3800 -p steps 6600 -p batch 16 -p held_out 100
 TINY ?= -p out models/tiny/instruct-pix2pix -p pictures 10000 -p vae_steps 5000 -p edits 24000 -p unet_steps 6000 -p held_out 64 -p bf16 True
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def check_path_steps(ui, world):
 def check_path_cancels(ui, world):
     "Pathways: Cancel stops between two generations and leaves what was there"
     run_path(ui, steps=12, candidates=4)
-    ui.until('progress', lambda: 'step 1 of 12' in ui.text('#path-frame'))
+    ui.until('progress', lambda: ' of 12' in ui.text('#path-frame'))
     ui.page.locator('#path-stop').click()
     ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
     ui.until('the old result', lambda: ui.shows(world.path(iterative=True).best, part='#path-frame'))
@@ -423,7 +423,7 @@ class World:
         from vismod.path_session import path_pipeline
         from vismod.path_tab import path_settings
         if iterative not in self.paths:
-            settings = path_settings(*(('iterative', 17, 6.0, 4, 2, 1, 1.5, 0, 0.05, 0, 0) if iterative else ('baseline', 17, 6.0, 4, 5, 3)))
+            settings = path_settings(*(('iterative', 17, 2.0, 4, 2, 1, 1.5, 0, 0.05, 0, 0) if iterative else ('baseline', 17, 2.0, 4, 5, 3)))
             self.paths[iterative] = path_pipeline('tiny', 'models', 'cpu').edit(self.ball, self.wish, settings, seed=7)
         return self.paths[iterative]
 

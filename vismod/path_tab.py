@@ -72,13 +72,13 @@ def _path_picture() -> tuple[gr.File, gr.Textbox]:
     examples.select(choose, None, [file, prompt], api_visibility="private")
     return file, prompt
 
-# %% ../nbs/04a_path_tab.ipynb #a17e3845
-def _path_controls() -> list:
-    "How the path is found: words, seed, then what `path_settings` takes."
+# %% ../nbs/04a_path_tab.ipynb #c4e67801
+def _path_controls(tiny: bool) -> list:
+    "How the path is found: words, seed, then what `path_settings` takes; the tiny model wants little guidance and few steps."
     mode = gr.Radio([("One film, best frame", "baseline"), ("Step by step", "iterative")], value="baseline", label="How", elem_id="path-mode")
     with gr.Row():
         frames = gr.Number(17, label="Frames", precision=0, minimum=5, maximum=161, step=16, min_width=80, elem_id="path-frames")
-        guidance = gr.Number(6, label="Guidance", minimum=1, maximum=20, step=0.5, min_width=80, elem_id="path-guidance")
+        guidance = gr.Number(2 if tiny else 6, label="Guidance", minimum=1, maximum=20, step=0.5, min_width=80, elem_id="path-guidance")
         seed = gr.Number(-1, label="Seed", precision=0, minimum=-1, maximum=2**31 - 1, min_width=80, elem_id="path-seed")
     gr.HTML('<p class="footnote">Frames of one film: 17, 33, 49 … A guidance scale of 1 is none. Seed −1: a new one each time.</p>', padding=False)
     with gr.Group(visible=False) as group:
@@ -92,7 +92,7 @@ def _path_controls() -> list:
             curv = gr.Slider(0, 3, 0, step=0.05, label="w_curv · do not turn", elem_id="path-curv")
             mono = gr.Slider(0, 3, 0, step=0.05, label="w_mono · never fall back", elem_id="path-mono")
     with gr.Accordion("More", open=False):
-        denoise = gr.Slider(2, 100, 50, step=1, label="Denoising steps", elem_id="path-denoise")
+        denoise = gr.Slider(2, 100, 10 if tiny else 50, step=1, label="Denoising steps", elem_id="path-denoise")
         target = gr.Textbox(label="What the result shows", info="scores are taken against this; empty: the wish", max_length=2000, elem_id="path-target")
         temporal = gr.Textbox(label="What is filmed", info="empty: made from the wish", max_length=2000, elem_id="path-temporal")
     mode.change(lambda chosen: gr.update(visible=chosen == "iterative"), mode, group, queue=False, api_visibility="private")
@@ -236,7 +236,7 @@ def path_tab(setup: Setup):
             if setup.pathways == "tiny": gr.HTML('<p class="footnote">The tiny models know nothing but the tabletop of the examples. Published ones: <code>--pathways cogvideox-i2v</code>.</p>', padding=False)
             with gr.Row():
                 start, stop = gr.Button("Run", variant="primary", scale=2, elem_id="path-start"), gr.Button("Cancel", scale=1, elem_id="path-stop")
-            choices = _path_controls()
+            choices = _path_controls(str(setup.pathways) == "tiny")
         with gr.Column(scale=5, min_width=480): results = _path_results()
     _connect_path(setup, [file, prompt, *choices], start, stop, results)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLACES', 'RADII', 'LIFT', 'KINDS', 'FREQUENCY', 'place', 'size_word', 'phrase', 'describe', 'WorldEdit', 'exchanged',
-           'rivals', 'make_world_edit', 'between', 'progress_of', 'edit_film', 'Verdict', 'Judge']
+           'rivals', 'make_world_edit', 'between', 'progress_of', 'edit_film', 'shades', 'Verdict', 'Judge']
 
 # %% ../nbs/00c_world_edits.ipynb #546369fc
 from dataclasses import dataclass, replace
@@ -176,16 +176,27 @@ def edit_film(
     drawn = {p: between(edit, p, size) for p in dict.fromkeys(progress_of(frames, start).tolist())}
     return np.stack([drawn[p] for p in progress_of(frames, start).tolist()])
 
-# %% ../nbs/00c_world_edits.ipynb #790be9a9
+# %% ../nbs/00c_world_edits.ipynb #b7c6b676
+def shades(
+    edit: WorldEdit,  # the wish
+) -> list[dict[Thing, Spot]]:  # scenes
+    "What lies between the rivals, where something does: other places, heights and sizes."
+    thing, spot = edit.thing, edit.before[edit.thing]
+    others = dict(slide=[(thing, replace(spot, x=float(x))) for x in np.linspace(8, 56, 13)], rise=[(thing, replace(spot, lift=LIFT * share)) for share in (0.25, 0.75, 1.2)],
+                  resize=[(replace(thing, radius=float(radius)), spot) for radius in np.linspace(5, 12.5, 11)])
+    return [exchanged(edit.before, thing, new, there) for new, there in others.get(edit.kind, [])]
+
+
 @dataclass(frozen=True)
 class Verdict:
     "What a frame shows, by the world's truth."
     success: bool  # the wish came true
     seen: str  # caption of the nearest scene
     error: float  # RMS difference to the wish where scenes differ, as a share of the difference between before and after
+    unexplained: float  # RMS difference to the nearest scene, in the same unit
     kept: float  # PSNR in dB against the picture before, where nothing was to change
 
-
+# %% ../nbs/00c_world_edits.ipynb #32e4aa3c
 class Judge:
     "Knows one wish and everything that could have happened instead."
 
@@ -194,7 +205,7 @@ class Judge:
         edit: WorldEdit,  # the wish
         size: int = 64,  # pixels per side of the frames to come
     ):
-        self.scenes = [edit.after, edit.before, *rivals(edit)]
+        self.wanted, self.scenes = edit.target_caption, [edit.after, edit.before, *rivals(edit), *shades(edit)]
         self.captions = [describe(edit.stage, scene) for scene in self.scenes]
         self.pictures = np.stack([render(edit.stage, scene, size)[0] for scene in self.scenes]).astype(np.float32)
         spread = np.ptp(self.pictures[:2 if edit.kind == "vanish" else None], axis=0).max(-1)
@@ -212,6 +223,7 @@ class Judge:
         if frame.shape != self.pictures.shape[1:]:
             raise InputError(f"the judge knows pictures of {self.pictures.shape[2]}x{self.pictures.shape[1]}, but the frame has shape {frame.shape}")
         distances, difference = self._distances(frame.astype(np.float32)), (frame - self.pictures[1])[~self.region]
-        nearest, error = int(distances.argmin()), float(distances[0] / self.gap)
+        shares = distances / self.gap
+        seen, unexplained = self.captions[int(shares.argmin())], float(shares.min())
         kept = 10 * np.log10(255**2 / max(float((difference**2).mean()), 1e-3))
-        return Verdict(nearest == 0 and error < 0.5, self.captions[nearest], error, float(kept))
+        return Verdict(seen == self.wanted and unexplained < 0.5, seen, float(shares[0]), unexplained, float(kept))
