@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The test of the whole project: a few checks, then the tests of every notebook, each in a process of its own.
+"""The test of the whole project: a few checks, the tests of every notebook, each in a process of its own, and the app in a browser.
 
     .venv/bin/python .ci/test.py                 everything
     .venv/bin/python .ci/test.py 00_core 01      the checks, and the notebooks whose names start like this
@@ -226,6 +226,18 @@ def run_notebooks(root, chosen):
         raise
 
 
+def run_app(root):
+    "The app in a headless browser, as one test; where there is no Chromium, a line says so and nothing is counted."
+    start = time.time()
+    try: done = subprocess.run([BIN / 'python', root / '.ci/test_ui.py'], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+    except subprocess.TimeoutExpired: return [report(False, 'app in a browser', time.time() - start, ['stopped after 900 seconds'])]
+    lines = done.stdout.splitlines()
+    if skipped := [line for line in lines if line.startswith('SKIPPED')]:
+        print(skipped[0], flush=True)
+        return []
+    return [report(done.returncode == 0, 'app in a browser', time.time() - start, lines)]
+
+
 def choose(root, names):
     "The notebooks asked for by the start of their names, and the names that match none."
     every = notebooks_in(root)
@@ -247,6 +259,7 @@ def main():
         ran = list(run_notebooks(root, chosen))
         complete = bool(chosen) and len(ran) == len(chosen)
         results += ran + [report(complete, 'check: all were run', 0, [f'{len(ran)} of {len(chosen)} notebooks ran'])]
+        if not options.names: results += run_app(root)
     print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
     return 1 if not all(results) else 0
 

@@ -31,6 +31,11 @@ class FilmSettings:
     steps: int | None = None  # denoising steps
     guidance: float | None = None  # classifier-free guidance scale; 1 switches it off
 
+    def __post_init__(self):
+        "Raises InputError for numbers that no model can follow."
+        if self.steps is not None and not 1 <= self.steps <= 1000: raise InputError(f"{self.steps} denoising steps are not possible: use 1 to 1000")
+        if self.guidance is not None and self.guidance < 1: raise InputError(f"a guidance of {self.guidance:g} is not possible: use 1 (none) or more")
+
 
 @runtime_checkable
 class VideoBackend(Protocol):
