@@ -212,6 +212,7 @@ def check_path_steps(ui, world):
 
 def check_path_cancels(ui, world):
     "Pathways: Cancel stops between two generations and leaves what was there"
+    ui.number('#path-denoise', 40)  # long enough to be cancelled
     run_path(ui, steps=12, candidates=4)
     ui.until('progress', lambda: ' of 12' in ui.text('#path-frame'))
     ui.page.locator('#path-stop').click()
