@@ -238,7 +238,7 @@ def picture_of_path(ui, world, file):
     ui.page.set_viewport_size(dict(width=1400, height=1060))  # down to the numbers
     ui.page.mouse.move(0, 0)
     ui.page.evaluate('window.scrollTo(0, 0)')
-    ui.page.wait_for_timeout(1500)
+    ui.until('earlier messages to go', lambda: not ui.message())
     ui.page.screenshot(path=file)
 
 
