@@ -84,7 +84,7 @@ class PathStep:
     picked: int  # index of the candidate that was taken; 0: stayed
     features: np.ndarray  # [candidates, D]
 
-
+# %% ../nbs/03f_frame2frame.ipynb #b3b460ef
 @dataclass
 class PathResult:
     "A path, what it was chosen from, and how good it is."
@@ -142,7 +142,7 @@ def save(
 # %% ../nbs/03f_frame2frame.ipynb #001c1cf1
 NAMES = {"cogvideox": "cogvideox-i2v", "cogvideox-1.0": "cogvideox-1.0-i2v", "chronoedit": "chronoedit", "instruct-pix2pix": "instruct-pix2pix"}
 
-
+# %% ../nbs/03f_frame2frame.ipynb #38853a0d
 class Frame2FramePipeline:
     "Picture and prompt in, path of frames out."
 
@@ -175,7 +175,7 @@ class Wish:
     text: np.ndarray  # CLIP feature of the sentence that frames are scored against
     source: np.ndarray | None  # CLIP feature of the caption of the picture as it is, if there is one
 
-
+# %% ../nbs/03f_frame2frame.ipynb #53704299
 @patch
 def understand(
     self: Frame2FramePipeline,
@@ -191,7 +191,7 @@ def understand(
     caption = given or temporal_caption(picture, prompt, self.vlm)
     return Wish(prompt, caption, self.clip.text(target_caption or prompt), self.clip.text(source_caption) if source_caption else None)
 
-# %% ../nbs/03f_frame2frame.ipynb #53704299
+# %% ../nbs/03f_frame2frame.ipynb #1d4641e1
 @patch
 def film_scores(
     self: Frame2FramePipeline,
@@ -209,7 +209,7 @@ def film_scores(
     if weights.get("camera"): scores["camera"] = -camera_motion(frames, frames[0])
     return combined_scores(scores, weights)
 
-
+# %% ../nbs/03f_frame2frame.ipynb #bcb8e58a
 @patch
 def baseline(
     self: Frame2FramePipeline,
@@ -235,7 +235,7 @@ def baseline(
     selection = dict(index=index, rule=settings.rule if answer.source == "clip" else None, source=answer.source, reason=answer.reason)
     return PathResult(frames, features, features @ wish.text, list(range(index + 1)), wish.text, seed, dict(mode="baseline", selection=selection, films=len(films)))
 
-# %% ../nbs/03f_frame2frame.ipynb #1d4641e1
+# %% ../nbs/03f_frame2frame.ipynb #e8c84d53
 @patch
 def candidates(
     self: Frame2FramePipeline,
@@ -253,7 +253,7 @@ def candidates(
         pool += frames
     return pool, films
 
-
+# %% ../nbs/03f_frame2frame.ipynb #5aaf64a6
 @patch
 def weigh(
     self: Frame2FramePipeline,
@@ -271,7 +271,7 @@ def weigh(
         terms["id"] = np.nan_to_num(np.linalg.norm(rows[1:] - rows[0], axis=1), nan=2.0)
     return features, terms
 
-# %% ../nbs/03f_frame2frame.ipynb #bcb8e58a
+# %% ../nbs/03f_frame2frame.ipynb #2d800dc4
 @patch
 def iterate(
     self: Frame2FramePipeline,
@@ -318,7 +318,7 @@ def as_picture(
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
-# %% ../nbs/03f_frame2frame.ipynb #e8c84d53
+# %% ../nbs/03f_frame2frame.ipynb #45d5dce5
 @patch
 def edit(
     self: Frame2FramePipeline,
@@ -345,7 +345,7 @@ def edit(
     if self.identity is not self.clip: result.metrics["identity_notes"] = sorted(set(getattr(self.identity, "reasons", {}).values()))
     return result.measured()
 
-# %% ../nbs/03f_frame2frame.ipynb #5aaf64a6
+# %% ../nbs/03f_frame2frame.ipynb #0df7fa01
 @patch
 def run(
     self: Frame2FramePipeline,
@@ -373,7 +373,7 @@ def run(
     if output_dir is not None: result.save(output_dir)
     return Image.fromarray(result.best), [Image.fromarray(state) for state in result.states], result.metrics
 
-
+# %% ../nbs/03f_frame2frame.ipynb #429e59d4
 @patch
 def iterative_edit(self: Frame2FramePipeline, image, prompt_text: str, w_sem: float = 1.0, w_step: float = 0.1, w_id: float = 0.1, **more):
     "`run` in steps, with the energy's weights by the prototype's names."

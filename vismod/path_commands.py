@@ -68,8 +68,6 @@ def settings_of(
 ) -> PathSettings:
     "How a path is made; raises InputError for values that make no sense."
     weights = EnergyWeights(*(flags[f"w_{name}"] for name in ("sem", "step", "id", "curv", "mono")))
-    if not 1 <= flags["num_inference_steps"] <= 1000: raise InputError(f"num_inference_steps is {flags['num_inference_steps']}: use 1 to 1000")
-    if not 1 <= flags["guidance_scale"] < np.inf: raise InputError(f"guidance_scale is {flags['guidance_scale']:g}: use 1 (none) or more")
     film = FilmSettings(flags["num_frames"] or None, flags["num_inference_steps"], flags["guidance_scale"])
     return PathSettings(film, iterative, weights=weights, **{name: flags[name] for name in ("rule", "tau", "iterative_steps", "candidates_per_step")})
 

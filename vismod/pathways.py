@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 from .core import jsonable, resolve
-from .features import ImageFeatures
 from .frame2frame import Frame2FramePipeline, PathResult, PathSettings
 from .path_scores import EditCase, evaluate, read_edit_set, world_verdicts, write_edit_set
 from .world_edits import make_world_edit
@@ -49,6 +48,6 @@ def judge_methods(
     "Run methods on held-out wishes and judge the results."
     folder = resolve(folder)
     cases, truths = world_cases(count, folder / "cases")
-    drift = lambda case, result: dict(identity_drift=result.metrics["final_drift"], films=sum(len(step.energies) > 1 for step in result.steps))
+    drift = lambda case, result: dict(identity_drift=result.metrics["final_drift"], steps=len(result.steps))
     about = {name: jsonable(asdict(settings)) | dict(backend=pipe.backend.name) for name, settings in methods.items()}
     return evaluate(cases, path_methods(pipe, methods), pipe.clip, seeds, folder / "scores.csv", world_verdicts(truths, drift), about, folder / "pictures")
