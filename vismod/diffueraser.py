@@ -97,11 +97,11 @@ def exits(
 # %% ../nbs/08_diffueraser.ipynb #3758c39f
 def embedded_time(
     network: nn.Module,  # BrushNet or the motion UNet
-    timestep: torch.Tensor | int | float,  # 0..999
+    timestep: torch.Tensor | int | float,  # 0..999, one for all or one for each frame
     like: torch.Tensor,  # [frames, …]: gives length, device and precision
 ) -> torch.Tensor:  # [frames, width of the embedding]
     "The time as both networks are told it."
-    steps = torch.as_tensor(timestep, device=like.device).reshape(-1).expand(1).expand(len(like))
+    steps = torch.as_tensor(timestep, device=like.device).reshape(-1).expand(len(like))
     return network.time_embedding(network.time_proj(steps).to(like.dtype))
 
 
@@ -159,6 +159,7 @@ class EraserUNet(UNetMotionModel):
     "diffusers' motion UNet, walked the way DiffuEraser was trained."
     frame_chunk: int = 0  # frames at a time in spatial layers; 0 for all. Exact
     pixel_chunk: int = 0  # pixels at a time in motion modules; 0 for all. Exact
+    motionless: bool = False  # leave the motion modules out, as when training on single pictures
 
 # %% ../nbs/08_diffueraser.ipynb #8b754ec0
 @patch
@@ -174,7 +175,13 @@ def layer(
 ) -> torch.Tensor:  # [batch * frames, channels of the layer, height, width]
     "Spatial layer, residual, motion."
     x = in_chunks(lambda *rows: spatial_layer(block, number, *rows), self.frame_chunk, x, time, text)
-    return motion_layer(block.motion_modules[number], x + residual, frames, self.pixel_chunk)
+    return self.motion(block.motion_modules[number], x + residual, frames)
+
+
+@patch
+def motion(self: EraserUNet, module: nn.Module, x: torch.Tensor, frames: int) -> torch.Tensor:
+    "A motion module, unless they are left out."
+    return x if self.motionless else motion_layer(module, x, frames, self.pixel_chunk)
 
 
 @patch
@@ -183,7 +190,7 @@ def middle(self: EraserUNet, x: torch.Tensor, time: torch.Tensor, text: torch.Te
     block = self.mid_block
     x = in_chunks(lambda *rows: spatial_layer(block, 0, *rows), self.frame_chunk, x, time, text)
     again = lambda x: in_chunks(block.resnets[1], self.frame_chunk, x, time)
-    return again(motion_layer(block.motion_modules[0], again(x) + residual, frames, self.pixel_chunk))
+    return again(self.motion(block.motion_modules[0], again(x) + residual, frames))
 
 # %% ../nbs/08_diffueraser.ipynb #369f06b7
 @patch
