@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FLOW_CONTEXT', 'PICTURE_CONTEXT', 'RAFT_NAMES', 'ALIGN_NAMES', 'COMPLETION_NAMES', 'PAINTER_NAMES', 'OFFICIAL',
-           'FILES', 'LEAST', 'Filled', 'check_clip', 'Prior', 'ProPainterSettings', 'raft_length', 'padded_windows',
-           'neighbours', 'references', 'Networks', 'bare_networks', 'random_networks', 'official_name', 'find_weights',
-           'read_weights', 'put_weights', 'load_propainter', 'WorkSize', 'work_size', 'Scratch', 'signed', 'half_steps',
-           'WorkClip', 'grow_cross', 'visiting', 'measure_flows', 'complete_flows', 'propagate_pictures',
-           'paint_window', 'paint_frames', 'compose', 'ProPainterPrior', 'run_stages']
+           'FILES', 'LEAST', 'ProPainterSettings', 'raft_length', 'padded_windows', 'neighbours', 'references',
+           'Networks', 'bare_networks', 'random_networks', 'official_name', 'find_weights', 'read_weights',
+           'put_weights', 'load_propainter', 'WorkSize', 'work_size', 'Scratch', 'signed', 'half_steps', 'WorkClip',
+           'grow_cross', 'visiting', 'measure_flows', 'complete_flows', 'propagate_pictures', 'paint_window',
+           'paint_frames', 'compose', 'ProPainterPrior', 'run_stages', 'propainter_prior']
 
 # %% ../nbs/07a_propainter.ipynb #2d90413a
 import io, re, tempfile, zipfile
@@ -28,18 +28,9 @@ from pytorchcv.models.raft import calc_bidirectional_optical_flow_on_video_by_ra
 from torch import nn
 
 from .core import InputError, pick_device, progress, resolve
-#PRIORS from vismod.priors import Filled, Prior
+from .priors import PRIORS, Filled, Footage, Prior, check_footage
 
 # %% ../nbs/07a_propainter.ipynb #a5e35ee6
-@dataclass(frozen=True)
-class Filled:
-    picture: np.ndarray
-    unseen: np.ndarray
-def check_clip(*a): pass
-class Prior:
-    def fill(self, *a, **k): return (one.picture for one in self.trace(*a, **k))
-
-# %% ../nbs/07a_propainter.ipynb #5e4e377a
 @dataclass(frozen=True)
 class ProPainterSettings:
     "How far each stage looks. Raises InputError for a number out of range."
@@ -49,7 +40,7 @@ class ProPainterSettings:
     raft_iter: int = 20  # refinements of the measured motion, 1 or more
     flow_dilation: int = 0  # how much further than the hole measured motion is distrusted, in pixels
     resize_ratio: float = 1.0  # work at this fraction of the frames' size, above 0 up to 1
-    fp16: bool = False  # half precision for all but RAFT; needs a GPU
+    fp16: bool = False  # half precision for all but RAFT; meant for a GPU
     offload: bool = True  # a network leaves the GPU when its stage is over
 
     def __post_init__(self):
@@ -340,35 +331,28 @@ def half_steps(
     "The nearest half step of an 8-bit value."
     return np.rint((values.float().cpu().numpy() + 1) * 255).astype(np.uint16)
 
-# %% ../nbs/07a_propainter.ipynb #d9ecf274
+# %% ../nbs/07a_propainter.ipynb #5e4e377a
 @dataclass(frozen=True)
 class WorkClip:
     "Frames on demand, as tensors of the work size on the device."
-    frames: Sequence[np.ndarray]
-    masks: Sequence[np.ndarray]
-    pictures: Sequence[np.ndarray]
-    holes: Sequence[np.ndarray]
+    footage: Footage  # frames and masks, pictures and holes
     size: WorkSize
     settings: ProPainterSettings
     device: torch.device
 
-    def __len__(self) -> int: return max(len(self.frames), 2)
+    def __len__(self) -> int: return max(len(self.footage), 2)
 
-    def _stack(self, items: Sequence[np.ndarray], numbers: Sequence[int], turn: Callable) -> np.ndarray:
-        return np.stack([turn(items[min(number, len(items) - 1)]) for number in numbers])
+    def _read(self, read: Callable, turn: Callable, numbers: Sequence[int], kind: str) -> np.ndarray:
+        return np.stack([turn(read(min(number, len(self.footage) - 1), kind)) for number in numbers])
 
-    def moving(self, numbers: Sequence[int]) -> torch.Tensor:  # frames, float32 [k, 3, height, width], -1 to 1
-        return signed(self._stack(self.frames, numbers, self.size.picture).transpose(0, 3, 1, 2).astype(np.uint16) * 2).to(self.device)
+    def colours(self, numbers: Sequence[int], kind: str) -> torch.Tensor:  # float32 [k, 3, height, width], -1 to 1
+        images = self._read(self.footage.picture, self.size.picture, numbers, kind)
+        return signed(images.transpose(0, 3, 1, 2).astype(np.uint16) * 2).to(self.device)
 
-    def still(self, numbers: Sequence[int]) -> torch.Tensor:  # pictures, the same
-        return signed(self._stack(self.pictures, numbers, self.size.picture).transpose(0, 3, 1, 2).astype(np.uint16) * 2).to(self.device)
-
-    def hole(self, numbers: Sequence[int]) -> torch.Tensor:  # holes, float32 [k, 1, height, width], 1 in the hole
-        return torch.from_numpy(self._stack(self.holes, numbers, self.size.mask)[:, None]).float().to(self.device)
-
-    def distrusted(self, numbers: Sequence[int]) -> torch.Tensor:  # where measured motion is not the background's
-        grown = self._stack(self.masks, numbers, lambda mask: grow_cross(self.size.mask(mask), self.settings.flow_dilation))
-        return torch.from_numpy(grown[:, None]).float().to(self.device)
+    def unknown(self, numbers: Sequence[int], kind: str) -> torch.Tensor:  # float32 [k, 1, height, width], 1 in the hole
+        extra = self.settings.flow_dilation if kind == "masks" else 0
+        masks = self._read(self.footage.hole, lambda mask: grow_cross(self.size.mask(mask), extra), numbers, kind)
+        return torch.from_numpy(masks[:, None]).float().to(self.device)
 
 # %% ../nbs/07a_propainter.ipynb #1cc3c374
 def grow_cross(
@@ -403,7 +387,7 @@ def measure_flows(
     with visiting(raft, clip):
         for start in progress(range(0, len(clip), length), desc="measuring motion"):
             first, end = max(start - 1, 0), min(start + length, len(clip))
-            flows = calc_bidirectional_optical_flow_on_video_by_raft(raft, clip.moving(range(first, end)))
+            flows = calc_bidirectional_optical_flow_on_video_by_raft(raft, clip.colours(range(first, end), "frames"))
             out.write(first, flows.cpu().numpy())
 
 # %% ../nbs/07a_propainter.ipynb #a6eebeb2
@@ -420,7 +404,7 @@ def complete_flows(
     with visiting(completion, clip):
         for first, start, end, last in progress(windows, desc="completing motion"):
             flows = torch.from_numpy(measured.read(range(first, last))).to(clip.device, dtype)
-            masks = clip.distrusted(range(first, last + 1)).to(dtype)
+            masks = clip.unknown(range(first, last + 1), "masks").to(dtype)
             pairs = torch.cat([masks[:-1], masks[1:]], 1)
             completed, _ = calc_bidirectional_opt_flow_completion_by_pprfc(completion, flows, pairs)
             out.write(start, completed[start - first : end - first].float().cpu().numpy())
@@ -436,7 +420,7 @@ def propagate_pictures(
     "Carry known pixels into the holes (Zhou et al. 2023)."
     carry, length = propainter_ip().eval(), min(100, clip.settings.subvideo_length)
     for first, start, end, last in progress(padded_windows(len(clip), length, PICTURE_CONTEXT), desc="propagating"):
-        pictures, holes = clip.still(range(first, last)).to(dtype), clip.hole(range(first, last)).to(dtype)
+        pictures, holes = clip.colours(range(first, last), "pictures").to(dtype), clip.unknown(range(first, last), "holes").to(dtype)
         motion = torch.from_numpy(flows.read(range(first, last - 1))).to(clip.device, dtype)
         carried, left = carry(pictures, holes, motion, interpolation="nearest")
         filled = pictures * (1 - holes) + carried * holes
@@ -455,7 +439,7 @@ def paint_window(
 ) -> np.ndarray | None:  # uint8 [len(near), height, width, 3]; None when there is nothing to paint
     "Paint some frames together, looking at the references (Zhou et al. 2023)."
     dtype, numbers = next(painter.parameters()).dtype, [*near, *far]
-    holes = clip.hole(numbers)
+    holes = clip.unknown(numbers, "holes")
     if not holes[: len(near)].any(): return None
     planes = propagated.read(numbers)
     pictures = signed(planes[:, :3]).to(clip.device, dtype)
@@ -505,13 +489,13 @@ class ProPainterPrior(Prior):
     def __init__(self,
         settings: ProPainterSettings | None = None,  # None: the original's
         folder: str | Path = "models/propainter",  # where the weights are
-        device: str | torch.device = "auto",  # auto, cpu, cuda or mps
+        device: str | torch.device = "auto",  # auto, cpu or cuda
         networks: Networks | None = None,  # instead of those in the folder
     ):
         self.settings, self.folder, self.networks = settings or ProPainterSettings(), folder, networks
-        self.device, _ = pick_device(device)
-        if self.settings.fp16 and self.device.type == "cpu":
-            raise InputError("ProPainter's fp16 needs a GPU: half precision is missing on the CPU; leave fp16 out.")
+        self.device, _ = pick_device("cpu" if device == "auto" and not torch.cuda.is_available() else device)
+        if self.device.type == "mps":
+            raise InputError("ProPainter does not run on mps, for want of torchvision's deformable convolution there: use cpu or cuda.")
 
     def load(self) -> Networks:  # on the CPU until their stage comes
         "The networks, read from the folder once; raises InputError when files are missing."
@@ -547,17 +531,36 @@ def run_stages(
 def trace(self: ProPainterPrior,
     frames: Sequence[np.ndarray],  # uint8 RGB [height, width, 3]
     masks: Sequence[np.ndarray],  # bool [height, width], True in the hole, grown already
-    pictures: Sequence[np.ndarray] | None = None,  # what is propagated instead of the frames
-    holes: Sequence[np.ndarray] | None = None,  # where it is unknown instead of the masks
+    pictures: Sequence[np.ndarray] | None = None,  # what is propagated, e.g. with an anchor; None = frames
+    holes: Sequence[np.ndarray] | None = None,  # where pictures are unknown; None = masks
 ) -> Iterator[Filled]:  # in frame order
     "Fill the holes; raises InputError for clips that do not fit together or weights that are missing."
-    check_clip(frames, masks, pictures, holes)
-    pictures, holes = frames if pictures is None else pictures, masks if holes is None else holes
-    if not any(mask.any() for mask in masks):
-        yield from (Filled(frame.copy(), np.zeros(frame.shape[:2], bool)) for frame in frames)
+    return self._passes(check_footage(frames, masks, pictures, holes))
+
+
+@patch
+def _passes(self: ProPainterPrior, footage: Footage) -> Iterator[Filled]:
+    "The frames one by one. Scratch files go when the iterator ends."
+    every = range(len(footage))
+    if not any(footage.hole(t, "masks").any() for t in every):
+        yield from (Filled(footage.picture(t, "frames").copy(), np.zeros(footage.size, bool)) for t in every)
         return
-    size = work_size(*frames[0].shape[:2], self.settings.resize_ratio)
-    clip, networks = WorkClip(frames, masks, pictures, holes, size, self.settings, self.device), self.load()
-    with tempfile.TemporaryDirectory() as folder, closing(run_stages(networks, clip, Path(folder))) as stages:
-        for number, (painted, left) in zip(range(len(frames)), stages):
-            yield compose(frames[number], masks[number], pictures[number], holes[number], painted, left)
+    clip = WorkClip(footage, work_size(*footage.size, self.settings.resize_ratio), self.settings, self.device)
+    with tempfile.TemporaryDirectory(prefix="vismod-propainter-") as folder, closing(run_stages(self.load(), clip, Path(folder))) as stages:
+        for t, (painted, left) in zip(every, stages):
+            frame, picture = (footage.picture(t, kind) for kind in ("frames", "pictures"))
+            mask, hole = (footage.hole(t, kind) for kind in ("masks", "holes"))
+            yield compose(frame, mask, picture, hole, painted, left)
+
+# %% ../nbs/07a_propainter.ipynb #22a2484b
+def propainter_prior(
+    folder: str | Path = "models/propainter",  # where the weights are
+    device: str = "auto",  # auto, cpu or cuda
+    networks: Networks | None = None,  # instead of those in the folder
+    **settings,  # fields of ProPainterSettings
+) -> ProPainterPrior:  # ready to fill
+    "ProPainter for `make_prior`."
+    return ProPainterPrior(ProPainterSettings(**settings), folder, device, networks)
+
+
+PRIORS["propainter"] = propainter_prior
