@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['COPIED', 'resize_frame', 'patch_weight', 'composite', 'has_sound', 'write_with_audio']
 
-# %% ../nbs/07b_compositing.ipynb #60da7898
+# %% ../nbs/07b_compositing.ipynb #f254b1d9
+import shutil
+import warnings
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from pathlib import Path
@@ -85,23 +87,22 @@ def _converted(packets: Iterable[av.Packet], out: av.AudioStream) -> Iterator[av
         for frame in packet.decode(): yield from out.encode(frame)
     yield from out.encode(None)
 
-# %% ../nbs/07b_compositing.ipynb #25ec46ee
-COPIED = {'aac', 'mp3', 'mp2', 'ac3', 'eac3', 'alac', 'flac', 'opus'}  # kinds of sound that .mp4, .mov and .mkv hold
+# %% ../nbs/07b_compositing.ipynb #7c3ab123
+COPIED = {'aac', 'mp3', 'mp2', 'ac3', 'eac3', 'alac', 'flac', 'opus'}  # kinds of sound that players expect in .mp4, .mov and .mkv
 
-def _sound_stream(target: av.container.OutputContainer, sound: av.AudioStream) -> tuple[av.AudioStream, bool]:
-    "A stream in the new file for this sound, and whether its packets can be copied"
-    if sound.codec_context.codec.canonical_name in COPIED:
-        return target.add_stream_from_template(sound), True
+def _sound_stream(target: av.container.OutputContainer, sound: av.AudioStream, copy: bool) -> tuple[av.AudioStream, bool]:
+    "A stream in the new file for this sound, and whether its packets are copied"
+    if copy and sound.codec_context.codec.canonical_name in COPIED: return target.add_stream_from_template(sound), True
     layout = 'mono' if sound.codec_context.channels == 1 else 'stereo'
     return target.add_stream('aac', rate=sound.codec_context.sample_rate, layout=layout), False
 
-# %% ../nbs/07b_compositing.ipynb #d28b62d2
-def _join(target: Path, picture: Path, sound: Path):
-    "Write the pictures of one file and the sound of another into a third"
+# %% ../nbs/07b_compositing.ipynb #c4327163
+def _join(target: Path, picture: Path, sound: Path, copy: bool):
+    "Write the pictures of one file and the sound of another, copied or converted, into a third"
     options = VIDEO_SUFFIXES[target.suffix.lower()]
     with av.open(str(picture)) as film, av.open(str(sound)) as source, av.open(str(target), 'w', options=options) as joined:
         seen, heard = source.streams.video[0], source.streams.audio[0]
-        out, (sound_out, copied) = joined.add_stream_from_template(film.streams.video[0]), _sound_stream(joined, heard)
+        out, (sound_out, copied) = joined.add_stream_from_template(film.streams.video[0]), _sound_stream(joined, heard, copy)
         joined.metadata.update(film.metadata)
         start, seconds = float((seen.start_time or 0) * seen.time_base), film.duration / av.time_base
         packets = _sound_packets(source, heard, start, seconds)
@@ -121,6 +122,15 @@ def has_sound(
         with av.open(str(path)) as container: return bool(container.streams.audio and container.streams.video)
     except av.FFmpegError: return False
 
+# %% ../nbs/07b_compositing.ipynb #673698fa
+def _add_sound(target: Path, silent: Path, source: Path):
+    "Join, by copying or else by converting the sound; or else without it"
+    for copy in (True, False):
+        try: return _join(target, silent, source, copy)
+        except (av.FFmpegError, ValueError, KeyError) as error: reason = error
+    warnings.warn(f'{target.name}: written without sound, as that of {source} cannot be used ({reason})')
+    shutil.copyfile(silent, target)
+
 # %% ../nbs/07b_compositing.ipynb #0dcf7a32
 def write_with_audio(
     path: str | Path, # where to: .mp4, .mov or .mkv
@@ -128,9 +138,10 @@ def write_with_audio(
     fps: float, # frames per second
     source: str | Path, # the film the frames were made from; a folder has no sound
 ) -> Path: # the path written
-    "Write a video to look at, with the sound of its source for as long as there are frames; atomic"
+    "Write a video to look at, with the sound of its source for as long as there are frames; warns when that sound cannot be read"
     path = Path(path)
     if not has_sound(source): return write_video(path, frames, fps)
     with TemporaryDirectory() as scratch, atomic_path(path) as target:
-        _join(target, write_video(Path(scratch)/f'silent{path.suffix}', frames, fps), Path(source))
+        silent = write_video(Path(scratch)/f'silent{path.suffix}', frames, fps)
+        _add_sound(target, silent, Path(source))
     return path
