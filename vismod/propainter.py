@@ -125,8 +125,9 @@ def random_networks(
 ) -> Networks:  # for tests: they paint noise
     "Networks with random weights whose result still depends on everything they are shown."
     networks, generator = bare_networks(depth), torch.Generator().manual_seed(seed)
-    for weight in (p for network in networks for p in network.parameters() if p.ndim > 1):
-        weight.copy_(torch.randn(weight.shape, generator=generator) * weight[0].numel() ** -0.5)
+    for name, weight in (pair for network in networks for pair in network.named_parameters()):
+        if weight.ndim > 1 or name.endswith("bias"):
+            weight.copy_(torch.randn(weight.shape, generator=generator) * (weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.05))
     for layer in (networks.raft.update_block.flow_head.conv2, networks.completion.hg.up_seq.up1.conv2.conv):
         layer.weight.mul_(0.1)
     return networks
