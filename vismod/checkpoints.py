@@ -44,6 +44,7 @@ CATALOGUE = {c.name: c for c in [
     Checkpoint("cogvideox-1.0-i2v", "zai-org/CogVideoX-5b-I2V", "CogVideoX licence"),
     Checkpoint("chronoedit", "nvidia/ChronoEdit-14B-Diffusers", "NVIDIA Open Model License"),
     Checkpoint("clip", "openai/clip-vit-base-patch16", "MIT", "config.json"),
+    Checkpoint("stable-diffusion-inpainting", "stable-diffusion-v1-5/stable-diffusion-inpainting", "CreativeML OpenRAIL-M"),
     Checkpoint("dinov2", "facebook/dinov2-base", "Apache-2.0", "config.json"),
 ]}
 

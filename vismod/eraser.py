@@ -139,12 +139,12 @@ SOURCES = dict(diffueraser_path=("lixiaowen/diffuEraser", "diffuEraser"), base_m
 
 
 def eraser_paths(
-    folder: str | Path = "models/tiny/diffueraser",  # a tree as above
+    folder: str | Path = "tiny",  # a tree as above; `tiny` is the one that comes with the project
     sampler: str = "pcm2",  # ddim-N needs no LoRA
     **parts: str | Path | None,  # single parts by the names of `EraserPaths`, where they are elsewhere
 ) -> EraserPaths:  # all of them there
     "Find every part; raises InputError with the command that downloads a missing one."
-    folder, found = resolve(folder), {}
+    folder, found = resolve("models/tiny/diffueraser" if str(folder) == "tiny" else folder), {}
     for part, names in TREE.items():
         own = parts.get(part)
         places = [resolve(own)] if own else [folder / name for name in names]
@@ -216,7 +216,7 @@ def visit(
 
 # %% ../nbs/08a_eraser_sampling.ipynb #d1582df1
 def load_eraser(
-    folder: str | Path = "models/tiny/diffueraser",  # a tree of weights
+    folder: str | Path = "tiny",  # a tree of weights
     sampler: str = "pcm2",  # decides whether, and which, LoRA is fused
     device: str | torch.device = "auto",  # auto, cuda, mps or cpu
     dtype: str | torch.dtype = "auto",  # auto, fp32, bf16 or fp16
