@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from fastcore.basics import patch
 
-from .compositing import composite, has_sound, patch_weight, resize_frame, write_with_audio
+from .compositing import resize_frame
 from .core import InputError, atomic_path, content_key, file_hash, progress, read_json, resolve, sweep_temporaries, write_json
-from .footage import FrameFolder, MaskFolder, RemovalClip, from_grey, grow_mask, media_kind, object_numbers, pairing_problem, read_mask, scan_dataset
+from .footage import FrameFolder, MaskFolder, RemovalClip, from_grey, grow_mask, media_kind, object_numbers, pairing_problem, read_mask
 from .images import MediaError, _open_image, list_images, resize_mask
 from .media import read_video, video_info
 

@@ -120,7 +120,7 @@ class Remover:
         places = [place for place in (self.weights.propainter_model_dir, str(Path(self.weights.folder) / "propainter")) if place and place != "tiny/propainter"]
         scope = ProPainterSettings(settings.ref_stride, settings.neighbor_length, settings.subvideo_length, resize_ratio=settings.propainter_scale,
                                    fp16=self.weights.dtype in ("auto", "fp16") and self.weights.device == "cuda", offload=self.weights.offload)
-        return ProPainterPrior((places or ["models/propainter"])[0], settings=scope, device=self.weights.device)
+        return ProPainterPrior(scope, (places or ["models/propainter"])[0], self.weights.device)
 
     @cached_property
     def painter(self) -> BaseAnchorInpainter:

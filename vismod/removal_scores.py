@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from .core import InputError, progress
 from .images import check_image, resize_mask
-from .metrics import bootstrap_interval, lpips_available, lpips_backbone, lpips_distance, paired_interval, psnr, ssim_map
+from .metrics import bootstrap_interval, lpips_backbone, lpips_distance, paired_interval, psnr, ssim_map
 
 # %% ../nbs/07c_removal_scores.ipynb #8d1a4668
 def background_scores(
