@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PRIORS', 'Filled', 'Footage', 'check_footage', 'Prior', 'paste', 'EachFrame', 'CopyInput', 'NoPrior', 'InpaintEach',
            'BlurEach', 'External', 'membrane', 'FlowSettings', 'pixel_places', 'camera_motion', 'complete_flow',
-           'flow_picture', 'background_motion', 'Sources', 'no_sources', 'follow', 'look_up', 'blend', 'FlowPrior',
-           'make_prior']
+           'flow_picture', 'background_motion', 'Sources', 'no_sources', 'follow', 'look_up', 'blend', 'surroundings',
+           'FlowPrior', 'make_prior']
 
 # %% ../nbs/07_priors.ipynb #0e447aa5
 from collections.abc import Callable, Iterator, Sequence
@@ -214,12 +214,12 @@ def _halve(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return blocks(values) / np.maximum(blocks(weight), 1)[..., None], blocks(weight) > 0
 
 
-def _sweep(values: np.ndarray, unknown: np.ndarray, sweeps: int) -> np.ndarray:
+def _sweep(values: np.ndarray, unknown: np.ndarray, sweeps: int, level: float) -> np.ndarray:
     "Replace unknown pixels by the mean of their neighbours, again and again."
     rows, columns = np.nonzero(unknown.any(1))[0], np.nonzero(unknown.any(0))[0]
     box = np.s_[max(rows[0] - 1, 0):rows[-1] + 2, max(columns[0] - 1, 0):columns[-1] + 2]
     part, free = np.ascontiguousarray(values[box]), unknown[box][..., None].astype(np.float32)
-    cross = np.float32([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]])
+    cross = np.float32([[0, 1 - level, 0], [level, 0, level], [0, 1 - level, 0]]) / 2
     for _ in range(sweeps):
         part += free * (cv2.filter2D(part, -1, cross, borderType=cv2.BORDER_REPLICATE).reshape(part.shape) - part)
     values[box] = part
@@ -230,15 +230,16 @@ def membrane(
     values: np.ndarray,  # [height, width, channels]
     known: np.ndarray,  # bool [height, width]
     sweeps: int = 24,  # per level; more for a closer solution
+    level: float = 0.5,  # 0-1: share of the neighbours left and right; 0.5 treats all directions alike
 ) -> np.ndarray:  # float32 [height, width, channels]; known pixels as they were, zeros when none is known
     "Continue known values into the unknown pixels as a membrane does (Laplace's equation, coarse to fine)."
     values = np.where(known[..., None], values, 0).astype(np.float32)
     if known.all(): return values
     if min(known.shape) > 4:
-        coarse = membrane(*_halve(values, known), sweeps).repeat(2, 0).repeat(2, 1)[:known.shape[0], :known.shape[1]]
+        coarse = membrane(*_halve(values, known), sweeps, level).repeat(2, 0).repeat(2, 1)[:known.shape[0], :known.shape[1]]
         start = cv2.blur(coarse, (3, 3)).reshape(coarse.shape)
     else: start = values[known].mean(0) if known.any() else np.float32(0)
-    return _sweep(np.where(known[..., None], values, start).astype(np.float32), ~known, sweeps)
+    return _sweep(np.where(known[..., None], values, start).astype(np.float32), ~known, sweeps, level)
 
 # %% ../nbs/07_priors.ipynb #bdac0074
 @dataclass(frozen=True)
@@ -263,17 +264,18 @@ def pixel_places(
 def camera_motion(
     flow: np.ndarray,  # float32 [height, width, 2], x and y in pixels
     known: np.ndarray,  # bool: where the flow can be trusted
-    still: float = 0.05,  # px: less than this everywhere is no motion
+    still: float = 0.05,  # px: a camera whose median motion is less stands still
 ) -> np.ndarray:  # float32 [height, width, 2]
     "The flow of the homography most known pixels agree on; zero when there are too few to tell."
     places, step = pixel_places(*known.shape), max(2, min(known.shape) // 40)
     chosen = known[::step, ::step]
     start = places[::step, ::step][chosen]
-    if len(start) < 12: return np.zeros_like(flow)
-    matrix, _ = cv2.findHomography(start, start + flow[::step, ::step][chosen], cv2.RANSAC, 1.0, maxIters=500, confidence=0.995)
+    moved = flow[::step, ::step][chosen]
+    if len(start) < 12 or np.median(np.linalg.norm(moved, axis=1)) < still: return np.zeros_like(flow)
+    matrix, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, 1.0, maxIters=500, confidence=0.995)
     if matrix is None: return np.zeros_like(flow) + np.median(flow[known], 0)
     motion = cv2.perspectiveTransform(places.reshape(-1, 1, 2), matrix).reshape(flow.shape) - places
-    return motion.astype(np.float32) if np.abs(motion).max() > still else np.zeros_like(flow)
+    return motion.astype(np.float32)
 
 
 def complete_flow(
@@ -479,11 +481,20 @@ def collect(self: _Work):
             for name, values in (("colours", colours), ("doubts", np.where(seen, doubt[mine], np.inf))):
                 np.lib.format.open_memmap(self.folder / f"{kind} {name}{t}.npy", "r+")[mine] = values
 
+# %% ../nbs/07_priors.ipynb #caa7073a
+def surroundings(
+    picture: np.ndarray,  # [height, width, 3], 0-255
+    unseen: np.ndarray,  # bool [height, width]
+) -> np.ndarray:  # float32 [height, width, 3]
+    "Continue colours into unseen pixels: the mean of a membrane that prefers to go sideways and of Telea's inpainting."
+    telea = cv2.inpaint(np.rint(np.clip(picture, 0, 255)).astype(np.uint8), unseen.astype(np.uint8), 8, cv2.INPAINT_TELEA)
+    return np.where(unseen[..., None], (membrane(picture, ~unseen, level=0.8) + telea) / 2, picture).astype(np.float32)
+
 # %% ../nbs/07_priors.ipynb #a55fcf19
 @patch
 def guess(self: _Work, t: int, picture: np.ndarray, hole: np.ndarray, unseen: np.ndarray, before: tuple | None) -> np.ndarray:
     "Colours for unseen pixels: their surroundings, and what stood there in the frame before."
-    fresh = membrane(picture, ~unseen)
+    fresh = surroundings(picture, unseen)
     if before is None or not before[1].any(): return fresh
     limit, step = np.array(hole.shape[::-1]) - 1, self.load("back", t)[0][unseen[hole]]
     to = np.rint(np.argwhere(unseen)[:, ::-1] + step).astype(int)
