@@ -17,6 +17,9 @@ EDIT ?=
 # what `make pathways` asks of its notebook, e.g. PATHWAYS="-p image photo.jpg -p prompt 'the cup tips over' -p model cogvideox-i2v"
 PATHWAYS ?=
 
+# what `make remove` asks of its notebook, e.g. REMOVE="-p input_video bear.mp4 -p input_mask masks/bear -p mask_dilation_iter 8"
+REMOVE ?=
+
 # what `make demo` asks of each notebook (papermill -p name value)
 DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
@@ -25,6 +28,7 @@ DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
 TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p decoder_steps 1400 -p examples 12000 -p editor_steps 10500 -p held_out 64
 TINY_CLIP ?= -p out models/tiny/clip -p edits 13000 -p steps 2300 -p batch 64 -p held_out 200
 TINY_COG ?= -p out models/tiny/cogvideox-i2v -p films 6000 -p vae_steps 3800 -p steps 6600 -p batch 16 -p held_out 100
+TINY_ERASER ?= -p out models/tiny -p films 1600 -p inpainter_steps 7500 -p picture_steps 3000 -p film_steps 2000 -p lora_steps 600 -p batch 48
 TINY ?= -p out models/tiny/instruct-pix2pix -p pictures 10000 -p vae_steps 5000 -p edits 24000 -p unet_steps 6000 -p held_out 64 -p bf16 True
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -37,7 +41,7 @@ QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREA
 	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo restore edit pathways app test test-ui export tiny readme lab hooks constraints clean
+.PHONY: help install demo restore edit pathways remove app test test-ui export tiny readme lab hooks constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -85,6 +89,9 @@ edit: install  ## draw a film from its edges with and without guidance, with a r
 pathways: install  ## edit a picture along a path of film frames, with a report
 	$(call notebook,04_pathways,pathways,$(PATHWAYS))
 
+remove: install  ## remove an object from a film, with a report
+	$(call notebook,10_remove,remove,$(REMOVE))
+
 app: install  ## the app with a tab per pipeline, on this machine only
 	$(BIN)/python -m vismod.app --port $(strip $(PORT))
 
@@ -103,6 +110,7 @@ tiny: install  ## train the tiny checkpoints in models/tiny anew
 	$(call notebook,90a_tiny_qwen,tiny,$(TINY_QWEN))
 	$(call notebook,90b_tiny_clip,tiny,$(TINY_CLIP))
 	$(call notebook,90c_tiny_cog,tiny,$(TINY_COG))
+	$(call notebook,90d_tiny_eraser,tiny,$(TINY_ERASER))
 
 readme: install  ## run nbs/index.ipynb and write README.md from it
 	$(call notebook,index,readme,)

@@ -21,6 +21,7 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from fastcore.basics import patch
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from .core import InputError, pick_device, progress, resolve
 from .diffueraser import BrushNet, EraserUNet, Residuals, load_network
@@ -228,6 +229,7 @@ def load_eraser(
     unet, layers = load_network(EraserUNet, paths.diffueraser_path / "unet_main"), 0
     if sampler in PCM_STEPS: layers = fuse_lora(unet, find_lora(paths.pcm_weights_path, PCM_STEPS[sampler]))
     brushnet = load_network(BrushNet, paths.diffueraser_path / "brushnet", dtype)
+    transformers_logging.disable_progress_bar()  # seconds; its bars would fill the notebooks
     base = paths.base_model_path
     schedule = base / "scheduler/scheduler_config.json"
     try:
@@ -236,7 +238,7 @@ def load_eraser(
         encoder = CLIPTextModel.from_pretrained(base / "text_encoder", dtype=dtype, local_files_only=True).eval().requires_grad_(False)
         scheduler = json.loads(schedule.read_text()) if schedule.is_file() else {}
     except (OSError, ValueError) as error: raise InputError(f"a part of Stable Diffusion 1.5 in {base} or {paths.vae_path} cannot be read: {str(error).splitlines()[0]}") from error
-    eraser = Eraser(unet.to(dtype), brushnet, vae, tokenizer, encoder, device, offload, scheduler, layers)
+    eraser = Eraser(unet if unet.dtype == dtype else unet.to(dtype), brushnet, vae, tokenizer, encoder, device, offload, scheduler, layers)
     if not offload: eraser.visit()
     return eraser
 

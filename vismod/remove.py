@@ -65,7 +65,7 @@ def write_outputs(
 ) -> dict[str, Path]:  # name -> file
     "Write the videos of a pass."
     clip, folder = removed.clip, removed.folder
-    prior = lambda: composed(clip, removed.coarse, settings.feather, settings.compat)
+    prior = lambda: composed(clip, removed.coarse, removed.feather, settings.compat)
     files = {f"{settings.prior}.mp4": lambda path: write_with_audio(path, prior(), clip.fps, clip.source)}
     if settings.refiner != "none": files[f"{settings.refiner}.mp4"] = lambda path: write_with_audio(path, removed.result, clip.fps, clip.source)
     if removed.anchor is not None: files["anchor_frame.png"] = lambda path: save_image(path, load_image(folder / "work/anchor/anchor_frame.png"))
@@ -82,7 +82,7 @@ def score(
 ) -> pd.DataFrame:  # columns clip, method, metric, value
     "Measure a result and its rivals."
     clip = removed.clip
-    put = lambda pictures: composed(clip, pictures, settings.feather)
+    put = lambda pictures: composed(clip, pictures, removed.feather, settings.compat)
     rivals = {rival.name: rival.fill(clip.work_frames, clip.masks) for rival in (InpaintEach(), BlurEach(), CopyInput())}
     methods = {} if settings.refiner == "none" else {"prior + refiner": removed.result}
     methods |= {"prior": put(removed.coarse), **{name: put(pictures) for name, pictures in rivals.items()}}
