@@ -88,12 +88,13 @@ class SDInpaintAnchorInpainter(BaseAnchorInpainter):
         self,
         model: str = "tiny",  # tiny, a folder, or runwayml/stable-diffusion-inpainting
         num_inference_steps: int = 50,  # denoising steps
-        guidance_scale: float = 7.5,  # how much the prompt counts
+        guidance_scale: float | None = None,  # how much the prompt counts; None: 7.5 as in the original, 1.5 for the tiny model
         seed: int = 0,  # start of all chance
         device: str | torch.device = "auto",  # auto, cuda, mps or cpu
         dtype: str | torch.dtype = "auto",  # auto, fp32, bf16 or fp16
     ):
-        self.num_inference_steps, self.guidance_scale, self.seed = num_inference_steps, guidance_scale, seed
+        natural = 1.5 if str(model) == "tiny" else 7.5
+        self.num_inference_steps, self.guidance_scale, self.seed = num_inference_steps, natural if guidance_scale is None else guidance_scale, seed
         self.pipe = load_pipeline(StableDiffusionInpaintPipeline, model, "stable-diffusion-inpainting", device, dtype, safety_checker=None, requires_safety_checker=False)
 
     def inpaint(self, frame, mask, prompt=None, n_prompt=None):

@@ -68,7 +68,7 @@ def removal_flags(
     save_comparison: store_true = False,  # also write comparison_4in1.mp4
     comparison_fps: float = 0,  # its frames per second; 0: as the video
     no_metrics: store_true = False,  # do not measure
-    skip_vfid: store_true = False,  # do not measure VFID; without I3D weights it is left out anyway
+    skip_vfid: store_true = False,  # do not measure VFID over the data set; without I3D weights it is left out anyway
     debug: store_true = False,  # show the traceback of an error
     **kwargs,
 ):
@@ -153,7 +153,7 @@ def run_OR(
                    save_comparison=flags["save_comparison"], comparison_fps=flags["comparison_fps"])
     print(f"prior {flags['prior']}, refiner {flags['refiner']}" + (f" ({flags['weights']} weights)" if flags["refiner"] != "none" else ""))
     try:
-        if dataset: return _report_many(remove_from_many(remover, clips, save_path, said, **options), problems, save_path)
+        if dataset: return _report_many(remove_from_many(remover, clips, save_path, said, flags["skip_vfid"], **options), problems, save_path)
         removed, table = remove_from(remover, clips[0], save_path, prompt=said(clips[0].name), **options)
     except KeyboardInterrupt: raise Interrupted(f"stopped; give the command again to go on from {resolve(save_path)}") from None
     for note in removed.clip.notes: print(note)
