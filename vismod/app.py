@@ -15,11 +15,12 @@ from fastcore.script import call_parse
 
 from .core import InputError
 from .path_tab import PATH_CSS, path_tab
+from .remove_tab import REMOVE_CSS, remove_tab
 from .restore_tab import RESTORE_CSS, restore_tab
 from .tabs import Setup
 
-# %% ../nbs/15_app.ipynb #af26a4f7
-TABS: dict[str, Callable[[Setup], None]] = {"Pathways": path_tab, "Restore": restore_tab}
+# %% ../nbs/15_app.ipynb #1c405ba4
+TABS: dict[str, Callable[[Setup], None]] = {"Pathways": path_tab, "Remove": remove_tab, "Restore": restore_tab}
 
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="md",
                        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # fonts of the system: nothing to fetch
@@ -31,7 +32,7 @@ CSS = """
 .headline {margin: .2em 0 .4em; display: flex; flex-wrap: wrap; gap: .3em 1.6em; align-items: baseline}
 .headline em, .headline i {font-style: normal} .headline i {font-weight: 600}
 .headline .gain {color: var(--primary-600)} .headline .loss {color: #dc2626}
-""" + PATH_CSS + RESTORE_CSS
+""" + PATH_CSS + REMOVE_CSS + RESTORE_CSS
 
 # %% ../nbs/15_app.ipynb #4b64924d
 def build_app(
