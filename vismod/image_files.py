@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'IMAGE_SUFFIXES', 'MediaError', 'check_image', 'load_image', 'save_image', 'natural_key', 'list_images',
-           'resize_mask', 'load_mask']
+           'resize_mask', 'load_mask', 'object_numbers']
 
 # %% ../nbs/00a_image_files.ipynb #95ff2115
 import io
@@ -159,3 +159,12 @@ def load_mask(
         raise MediaError(f'{path}: the brightest mask value is {values.max()}, below the threshold {threshold}; '
                          'if this is a 0/1 mask, pass threshold=1')
     return mask if size is None else resize_mask(mask, *size)
+
+# %% ../nbs/00a_image_files.ipynb #fbdf2294
+def object_numbers(
+    path: str | Path, # a palette or grey mask
+) -> np.ndarray: # uint8, height x width; 0 is the background
+    "The object number of every pixel; raises `MediaError` for pictures without numbers"
+    with _open_image(path) as image:
+        if image.mode in ('P', 'L', '1'): return np.array(image).astype(np.uint8)
+    raise MediaError(f'{path}: object ids need palette or grey masks, and this one is in colour; leave object_ids empty')
