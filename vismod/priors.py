@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PRIORS', 'Filled', 'Footage', 'check_footage', 'Prior', 'paste', 'EachFrame', 'CopyInput', 'NoPrior', 'InpaintEach',
            'BlurEach', 'External', 'membrane', 'FlowSettings', 'pixel_places', 'camera_motion', 'complete_flow',
-           'flow_picture', 'background_motion', 'Sources', 'no_sources', 'follow', 'look_up', 'blend', 'surroundings',
-           'FlowPrior', 'make_prior']
+           'flow_picture', 'background_motion', 'Sources', 'no_sources', 'follow', 'look_up', 'blend', 'seam_error',
+           'surroundings', 'FlowPrior', 'make_prior']
 
 # %% ../nbs/07_priors.ipynb #0e447aa5
 from collections.abc import Callable, Iterator, Sequence
@@ -248,6 +248,7 @@ class FlowSettings:
     grow: int = 3  # pixels around the hole in which measured motion is not trusted
     snap: float = 0.5  # px: departures from the camera's motion below this count as noise
     outlier: float = 3.0  # departures above this many times the usual one belong to other objects
+    seam: float = 24.0  # levels, 0-255: content that differs more from the rim of its hole is no background (camera at rest)
     still: float = 0.05  # px: a camera that moves less does not move
     sharp: float = 2.0  # exponent by which the less doubtful of two sources is preferred
     fresh: float = 0.15  # 0-1: how quickly a guessed pixel follows its surroundings from frame to frame
@@ -260,7 +261,7 @@ def pixel_places(
     "Where each pixel is."
     return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), -1)
 
-
+# %% ../nbs/07_priors.ipynb #5df7493c
 def camera_motion(
     flow: np.ndarray,  # float32 [height, width, 2], x and y in pixels
     known: np.ndarray,  # bool: where the flow can be trusted
@@ -481,6 +482,42 @@ def collect(self: _Work):
             for name, values in (("colours", colours), ("doubts", np.where(seen, doubt[mine], np.inf))):
                 np.lib.format.open_memmap(self.folder / f"{kind} {name}{t}.npy", "r+")[mine] = values
 
+# %% ../nbs/07_priors.ipynb #a1decbe5
+def seam_error(
+    picture: np.ndarray,  # uint8 RGB
+    hole: np.ndarray,  # bool
+    colours: np.ndarray,  # float32 [N, 3]: content of the hole
+    seen: np.ndarray,  # bool [N]: whether there is content
+) -> np.ndarray:  # float32 [N], levels: how badly each pixel's side of the content fits the rim
+    "Differences between content and rim, continued into the hole; 0 where content touches no rim."
+    content, filled = np.zeros((*hole.shape, 3), np.float32), np.zeros(hole.shape, np.float32)
+    content[hole], filled[hole] = colours * seen[:, None], seen
+    known = (~hole).astype(np.float32)
+    soft = lambda image: cv2.blur(image, (5, 5))
+    inside, outside = soft(filled), soft(known)
+    touching = (inside > 0.1) & (outside > 0.1)
+    means = soft(content) / np.maximum(inside, 1e-3)[..., None], soft(picture * known[..., None]) / np.maximum(outside, 1e-3)[..., None]
+    difference = np.abs(means[0] - means[1]).mean(-1, keepdims=True)
+    return membrane(np.where(touching[..., None], difference, 0), touching | (~hole & (outside > 0.99)), 12)[hole][:, 0] if touching.any() else np.zeros(len(seen), np.float32)
+
+# %% ../nbs/07_priors.ipynb #a55fcf19
+@patch
+def still(self: _Work, t: int) -> bool:
+    "Whether the background behind the hole of frame t does not move."
+    kinds = ["back"] * (t > 0) + ["ahead"] * (t < len(self.footage) - 1)
+    return not any(self.load(kind, t)[0].any() for kind in kinds)
+
+
+@patch
+def judge(self: _Work, kind: str, t: int, hole: np.ndarray, colours: np.ndarray, doubt: np.ndarray) -> np.ndarray:
+    "The doubt in px about content, with its seams taken into account; infinite for what cannot be background."
+    if not self.still(t): return doubt
+    error = seam_error(self.footage.picture(t), hole, colours, np.isfinite(doubt))
+    source = self.load(f"{kind} sources", t)[0]
+    for anchor in np.unique(source[error > self.settings.seam]):  # somebody made it: it is not doubted
+        if anchor >= 0 and np.any(self.footage.hole(anchor) != self.footage.hole(anchor, "masks")): error[source == anchor] = 0
+    return np.where(error > self.settings.seam, np.float32(np.inf), doubt + error / 40)
+
 # %% ../nbs/07_priors.ipynb #caa7073a
 def surroundings(
     picture: np.ndarray,  # [height, width, 3], 0-255
@@ -490,7 +527,7 @@ def surroundings(
     telea = cv2.inpaint(np.rint(np.clip(picture, 0, 255)).astype(np.uint8), unseen.astype(np.uint8), 8, cv2.INPAINT_TELEA)
     return np.where(unseen[..., None], (membrane(picture, ~unseen, level=0.8) + telea) / 2, picture).astype(np.float32)
 
-# %% ../nbs/07_priors.ipynb #a55fcf19
+# %% ../nbs/07_priors.ipynb #a8393087
 @patch
 def guess(self: _Work, t: int, picture: np.ndarray, hole: np.ndarray, unseen: np.ndarray, before: tuple | None) -> np.ndarray:
     "Colours for unseen pixels: their surroundings, and what stood there in the frame before."
@@ -516,7 +553,9 @@ def compose(self: _Work) -> Iterator[Filled]:
         content, unseen = picture.astype(np.float32), np.zeros_like(hole)
         if hole.any():
             stored = lambda name: [np.load(self.folder / f"{kind} {name}{t}.npy") for kind in ("back", "ahead")]
-            content[hole], seen = blend(stored("colours"), stored("doubts"), self.settings.sharp)
+            colours, doubts = stored("colours"), stored("doubts")
+            doubts = [self.judge(kind, t, hole, *found) for kind, *found in zip(("back", "ahead"), colours, doubts)]
+            content[hole], seen = blend(colours, doubts, self.settings.sharp)
             unseen[hole] = ~seen
         if unseen.any(): content = self.guess(t, content, hole, unseen, before)
         before = content, unseen
