@@ -54,11 +54,11 @@ def fade_in(
 ) -> int:  # how many frames have been made now
     "Add a window to what earlier ones made: a linear ramp over the frames both have."
     shared, end = covered - start, start + len(made)
-    weight = torch.ones(len(made), dtype=made.dtype, device=made.device)
-    weight[:shared] = torch.arange(1, shared + 1, dtype=made.dtype, device=made.device) / (shared + 1)
-    if upstream and shared > 0: weight[shared - 1] = 1
+    weight = torch.arange(1, shared + 1, dtype=made.dtype, device=made.device) / (shared + 1)
+    if upstream: weight[-1:] = 1
     weight = weight.view(-1, *[1] * (made.ndim - 1))
-    merged[start:end] = weight * made + (1 - weight) * merged[start:end]
+    merged[start:covered] = weight * made[:shared] + (1 - weight) * merged[start:covered]
+    merged[covered:end] = made[shared:]
     return end
 
 # %% ../nbs/08a_eraser_sampling.ipynb #758b35bc
