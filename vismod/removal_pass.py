@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RemovalSettings', 'Weights', 'stage', 'files_key', 'Remover', 'write_pictures', 'Replaced', 'fade_width', 'Removed',
-           'upstream_alpha', 'upstream_composite', 'composed']
+           'upstream_alpha', 'upstream_composite', 'only_unseen', 'composed']
 
 # %% ../nbs/08d_removal_pass.ipynb #c2f452af
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +35,7 @@ class RemovalSettings:
     "How to remove an object."
     prior: str = "flow"  # flow, propainter, external, inpaint, blur or none
     refiner: str = "diffueraser"  # diffueraser, or none: the prior is the result
+    refine: str = "all"  # where the refiner counts: all of the hole, or unseen: only what no frame shows
     use_anchor: bool = False  # paint what no frame shows in one frame, and carry it to the others
     anchor_method: str = "sd-inpaint"  # who paints: sd-inpaint, propainter or prior
     anchor_frame_idx: int | None = None  # which frame; None: where most is unseen
@@ -56,6 +57,7 @@ class RemovalSettings:
 
     def __post_init__(self):
         if self.refiner not in ("diffueraser", "none"): raise InputError(f"there is no refiner {self.refiner!r}: use diffueraser or none")
+        if self.refine not in ("all", "unseen"): raise InputError(f"refine is {self.refine!r}: use all or unseen")
         if self.use_text and self.refiner == "none": raise InputError("use_text guides the refiner, but refiner is none: choose diffueraser, or leave use_text out")
         if not self.anchor_steps >= 1: raise InputError(f"anchor_steps is {self.anchor_steps}; use 1 or more")
         if not self.feather >= 0: raise InputError(f"feather is {self.feather}; use 0 or more")
@@ -248,6 +250,18 @@ def upstream_composite(
     alpha = upstream_alpha(alpha)[..., None]
     return (resize_frame(generated, *source.shape[:2]) * alpha + source * (1 - alpha)).astype(np.uint8)
 
+# %% ../nbs/08d_removal_pass.ipynb #4801df7f
+def only_unseen(
+    coarse: Sequence[np.ndarray],  # the prior's pictures, uint8 RGB
+    refined: Sequence[np.ndarray],  # the refiner's
+    unseen: Sequence[np.ndarray],  # bool: what no frame shows
+    fade: float = 1.5,  # pixels over which one goes over into the other
+) -> Iterator[np.ndarray]:  # uint8 RGB
+    "The refiner's pictures where something had to be invented, the prior's elsewhere."
+    for number, region in enumerate(unseen):
+        weight = cv2.GaussianBlur(grow_mask(region, 2).astype(np.float32), (0, 0), fade)[..., None]
+        yield np.rint(weight * refined[number] + (1 - weight) * coarse[number]).astype(np.uint8)
+
 # %% ../nbs/08d_removal_pass.ipynb #a976110c
 def composed(
     clip: PreparedClip,  # gives frames and masks
@@ -311,6 +325,8 @@ def remove(
         stages["refine"] = stage(work / "refined", key, lambda to: self.write_refined(to, prepared, FrameFolder(coarse / "frames"), prompt, anchor))
         last, refined = key, work / "refined"
     pictures, feather = FrameFolder(refined / "frames"), fade_width(prepared, own.feather, clip_settings.mask_dilation_iter)
-    compose = lambda to: write_pictures(to / "frames", composed(prepared, pictures, feather, own.compat), "compose", len(prepared))
-    stages["compose"] = stage(folder / "result", content_key(pictures=last, feather=feather, compat=own.compat), compose)
-    return Removed(prepared, folder, feather, FrameFolder(coarse / "frames"), pictures, FrameFolder(folder / "result/frames"), MaskFolder(coarse / "unseen"), stages)
+    views = FrameFolder(coarse / "frames"), pictures, MaskFolder(coarse / "unseen")
+    shown = only_unseen(*views) if own.refine == "unseen" and own.refiner != "none" else pictures
+    compose = lambda to: write_pictures(to / "frames", composed(prepared, shown, feather, own.compat), "compose", len(prepared))
+    stages["compose"] = stage(folder / "result", content_key(pictures=last, feather=feather, compat=own.compat, refine=own.refine), compose)
+    return Removed(prepared, folder, feather, *views[:2], FrameFolder(folder / "result/frames"), views[2], stages)

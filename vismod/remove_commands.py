@@ -43,6 +43,7 @@ def removal_flags(
     prior: str = "flow",  # flow, propainter, external, inpaint, blur or none
     prior_source: str = "",  # for --prior external: a video or a folder of frames
     refiner: str = "diffueraser",  # diffueraser, or none: the prior is the result
+    refine: str = "all",  # where the refiner counts: all of the hole, or unseen: only what no frame shows
     use_anchor: store_true = False,  # paint what no frame shows in one frame, and carry it to the others
     anchor_method: str = "sd-inpaint",  # sd-inpaint, propainter or prior
     anchor_frame_idx: int = -1,  # which frame; -1: where most is unseen
@@ -92,7 +93,7 @@ def remover_of(
     pick = lambda *names: {name: flags[name] for name in names}
     index = flags["anchor_frame_idx"]
     settings = RemovalSettings(sampler=f"ddim-{flags['steps']}" if flags["no_pcm"] else f"pcm{flags['steps']}", anchor_frame_idx=None if index < 0 else index,
-                               **pick("prior", "refiner", "use_anchor", "anchor_method", "anchor_model_path", "anchor_steps", "use_text", "compat", "seed", "prior_source",
+                               **pick("prior", "refiner", "refine", "use_anchor", "anchor_method", "anchor_model_path", "anchor_steps", "use_text", "compat", "seed", "prior_source",
                                       "ref_stride", "neighbor_length", "subvideo_length", "frame_chunk", "pixel_chunk", "vae_tiling"))
     parts = pick("diffueraser_path", "base_model_path", "vae_path", "pcm_weights_path", "propainter_model_dir", "device", "dtype", "offload")
     return Remover(settings, Weights(flags["weights"], **parts))
