@@ -191,6 +191,9 @@ def problem_with(
     letters = [letter for letter in caption if letter.isalpha()]
     if len(caption.split()) < 3: return "it says too little" if caption else "it is empty"
     if sum(letter.isascii() for letter in letters) < 0.9 * len(letters): return "it is not English"
+    if "\ufffd" in caption or 20 * sum(not (letter.isascii() or letter.isalnum()) for letter in caption) > len(caption): return "it is garbled"
+    words = re.findall(r"\w+", caption.lower())
+    if len(words) > 5 and 2 * len(set(words)) < len(words): return "it repeats itself"
     found = [("it is an excuse", EXCUSE), ("it mentions the masked region", REGION), ("it mentions people or animals", BEINGS),
              ("it mentions the removed object", word_pattern(removed_words(removed)))]
     return next((f"{what} ('{match[0]}')" for what, pattern in found if (match := pattern.search(caption))), None)
