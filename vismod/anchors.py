@@ -32,6 +32,7 @@ def sharpness(
 def choose_anchor(
     frames: Sequence[np.ndarray],  # uint8 RGB
     unseen: Sequence[np.ndarray],  # bool: what no frame shows
+    holes: Sequence[np.ndarray],  # bool: the masks; the object in them may be sharp, but says nothing
     least: int = 16,  # pixels: below this there is nothing worth painting
     near: float = 0.9,  # share of the largest region that is large enough
 ) -> int | None:  # its number; None when everything is seen somewhere
@@ -39,7 +40,7 @@ def choose_anchor(
     areas = np.array([int(region.sum()) for region in unseen])
     if areas.max() < least: return None
     candidates = np.flatnonzero(areas >= near * areas.max())
-    return int(max(candidates, key=lambda number: sharpness(frames[number], unseen[number])))
+    return int(max(candidates, key=lambda number: sharpness(frames[number], holes[number])))
 
 # %% ../nbs/08b_anchors.ipynb #ac32b335
 class BaseAnchorInpainter(abc.ABC):

@@ -20,6 +20,7 @@ class Checkpoint:
     hub: str  # its repository on the hub
     licence: str  # what the weights may be used for
     needs: str = "model_index.json"  # the file that tells a complete download from an empty folder
+    formerly: str = ""  # the repository's earlier name, which older commands give
 
     def download(
         self,
@@ -36,7 +37,7 @@ CATALOGUE = {c.name: c for c in [
     Checkpoint("cogvideox-1.0-i2v", "zai-org/CogVideoX-5b-I2V", "CogVideoX licence"),
     Checkpoint("chronoedit", "nvidia/ChronoEdit-14B-Diffusers", "NVIDIA Open Model License"),
     Checkpoint("clip", "openai/clip-vit-base-patch16", "MIT", "config.json"),
-    Checkpoint("stable-diffusion-inpainting", "stable-diffusion-v1-5/stable-diffusion-inpainting", "CreativeML OpenRAIL-M"),
+    Checkpoint("stable-diffusion-inpainting", "stable-diffusion-v1-5/stable-diffusion-inpainting", "CreativeML OpenRAIL-M", formerly="runwayml/stable-diffusion-inpainting"),
     Checkpoint("dinov2", "facebook/dinov2-base", "Apache-2.0", "config.json"),
     Checkpoint("qwen2.5-vl", "Qwen/Qwen2.5-VL-7B-Instruct", "Apache-2.0", "config.json"),
     Checkpoint("internvl", "OpenGVLab/InternVL3-8B-hf", "Qwen licence", "config.json"),
@@ -52,7 +53,7 @@ def local_checkpoint(
     entry, home = CATALOGUE[kind], resolve(folder)
     if str(model) == "tiny":
         return resolve(f"models/tiny/{entry.name}")
-    names = [entry.name, entry.hub.replace("/", "__"), entry.hub.split("/")[-1]] if str(model) in (entry.name, entry.hub) else []
+    names = [entry.name, entry.hub.replace("/", "__"), entry.hub.split("/")[-1]] if str(model) in (entry.name, entry.hub, entry.formerly) else []
     candidates = [home / model, resolve(model), home / str(model).replace("/", "__"), *(home / name for name in names)]
     return next((c for c in candidates if (c / entry.needs).is_file()), None)
 

@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['WINDOW', 'OVERLAP', 'PCM_STEPS', 'TREE', 'SOURCES', 'windows', 'fade_in', 'EraserSettings', 'build_sampler',
            'start_latents', 'repeated_noise', 'EraserPaths', 'eraser_paths', 'find_lora', 'fuse_lora', 'Eraser',
-           'load_eraser', 'padded', 'painted_black', 'known_channel', 'joined', 'FilmLatents', 'check_film']
+           'load_whole', 'load_eraser', 'padded', 'painted_black', 'known_channel', 'joined', 'FilmLatents',
+           'check_film']
 
 # %% ../nbs/08a_eraser_sampling.ipynb #a33b9427
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, TCDScheduler
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 from fastcore.basics import patch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
@@ -144,15 +147,19 @@ def eraser_paths(
     sampler: str = "pcm2",  # ddim-N needs no LoRA
     **parts: str | Path | None,  # single parts by the names of `EraserPaths`, where they are elsewhere
 ) -> EraserPaths:  # all of them there
-    "Find every part; raises InputError with the command that downloads a missing one."
-    folder, found = resolve("models/tiny/diffueraser" if str(folder) == "tiny" else folder), {}
+    "Find every part; raises InputError with the command that downloads a missing one, and for published parts mixed with tiny ones."
+    tree, found = resolve("models/tiny/diffueraser" if str(folder) == "tiny" else folder), {}
+    optional = {"pcm_weights_path"} if sampler.startswith("ddim") else set()
+    given = {part for part in TREE if parts.get(part)}
+    if str(folder) == "tiny" and given and (lacking := sorted(set(TREE) - given - optional)):
+        raise InputError(f"parts of another model do not fit the tiny one: give {', '.join(f'--{part}' for part in lacking)} as well, or --weights, a folder with all of them")
     for part, names in TREE.items():
-        own = parts.get(part)
-        places = [resolve(own)] if own else [folder / name for name in names]
+        own, (repository, name) = parts.get(part), SOURCES[part]
+        places = [resolve(own)] if own else [tree / name for name in names]
         found[part] = next((place for place in places if place.exists()), places[0])
-        if not found[part].exists() and not (part == "pcm_weights_path" and sampler.startswith("ddim")):
-            repository, name = SOURCES[part]
-            raise InputError(f"DiffuEraser's {part} is not in {found[part]}: run `hf download {repository} --local-dir {folder / name}` or say --{part}")
+        if found[part].exists() or part in optional: continue
+        if own: raise InputError(f"there is no {found[part]}, which --{part} names")
+        raise InputError(f"DiffuEraser's {part} is not in {found[part]}: run `hf download {repository} --local-dir {tree / name}`, or say where it is with --{part}")
     return EraserPaths(**found)
 
 
@@ -160,11 +167,11 @@ def find_lora(
     place: Path,  # a file, or the folder of PCM's weights
     steps: int,  # sampling steps it is made for
 ) -> Path:  # the file
-    "The few-step LoRA: the small-guidance one for this number of steps, or the only one there is."
+    "The few-step LoRA for this number of steps: a small-guidance one, or a file whose name says nothing."
     if place.is_file(): return place
     files = sorted(place.glob("sd15/*.safetensors")) or sorted(place.glob("*.safetensors"))
-    fitting = [file for file in files if f"smallcfg_{steps}step" in file.name] or (files if len(files) == 1 else [])
-    if not fitting: raise InputError(f"there is no LoRA for {steps} steps in {place}: pcm_sd15_smallcfg_{steps}step_converted.safetensors is missing")
+    fitting = [file for file in files if f"smallcfg_{steps}step" in file.name] or [file for file in files if not re.search(r"\dstep", file.name)]
+    if len(fitting) != 1: raise InputError(f"there is no LoRA for {steps} steps in {place}: pcm_sd15_smallcfg_{steps}step_converted.safetensors is missing")
     return fitting[0]
 
 # %% ../nbs/08a_eraser_sampling.ipynb #d5ad9484
@@ -173,7 +180,8 @@ def fuse_lora(
     path: Path,  # a LoRA in kohya's format
 ) -> int:  # how many layers it changed
     "Add a few-step LoRA to the weights; raises InputError unless all of it finds its place."
-    stored = load_file(path)
+    try: stored = load_file(path)
+    except (SafetensorError, OSError) as error: raise InputError(f"the LoRA {path} cannot be read: {error}") from error
     wanted = sum(name.endswith((".lora_down.weight", ".lora_A.weight")) for name in stored)
     try:
         state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(stored, unet_config=unet.config)
@@ -215,7 +223,21 @@ def visit(
         getattr(self, name).to(self.device if name in names or not self.offload else "cpu")
     if self.offload and self.device.type == "cuda": torch.cuda.empty_cache()
 
-# %% ../nbs/08a_eraser_sampling.ipynb #d1582df1
+# %% ../nbs/08a_eraser_sampling.ipynb #d9a8ee70
+def load_whole(
+    kind: type,  # AutoencoderKL or CLIPTextModel
+    folder: Path,  # config and weights
+    dtype: torch.dtype,  # precision
+) -> torch.nn.Module:  # ready for inference
+    "Load a stock part; raises InputError when weights are missing or left over: the libraries would go on with random ones."
+    try: model, report = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, NotImplementedError, SafetensorError) as error:
+        raise InputError(f"the {kind.__name__} in {folder} cannot be read: {str(error).splitlines()[0]}") from error
+    wrong = {name: keys for name, keys in report.items() if keys and name != "error_msgs"}
+    if wrong: raise InputError(f"the weights in {folder} do not fit {kind.__name__}: " + ", ".join(f"{len(keys)} {name.replace('_', ' ')}" for name, keys in wrong.items()))
+    return model.eval().requires_grad_(False)
+
+
 def load_eraser(
     folder: str | Path = "tiny",  # a tree of weights
     sampler: str = "pcm2",  # decides whether, and which, LoRA is fused
@@ -226,18 +248,16 @@ def load_eraser(
 ) -> Eraser:  # ready
     "Load DiffuEraser from where it is; raises InputError for a part that is missing or does not fit."
     paths, (device, dtype) = eraser_paths(folder, sampler, **parts), pick_device(device, dtype)
-    unet, layers = load_network(EraserUNet, paths.diffueraser_path / "unet_main"), 0
+    transformers_logging.disable_progress_bar()  # seconds; its bars would fill the notebooks
+    unet, layers, base = load_network(EraserUNet, paths.diffueraser_path / "unet_main"), 0, paths.base_model_path
     if sampler in PCM_STEPS: layers = fuse_lora(unet, find_lora(paths.pcm_weights_path, PCM_STEPS[sampler]))
     brushnet = load_network(BrushNet, paths.diffueraser_path / "brushnet", dtype)
-    transformers_logging.disable_progress_bar()  # seconds; its bars would fill the notebooks
-    base = paths.base_model_path
+    vae, encoder = load_whole(AutoencoderKL, paths.vae_path, dtype), load_whole(CLIPTextModel, base / "text_encoder", dtype)
+    if encoder.config.hidden_size != unet.config.cross_attention_dim:
+        raise InputError(f"the text encoder in {base} is {encoder.config.hidden_size} wide, but these networks read words {unet.config.cross_attention_dim} wide: they belong to different models")
     schedule = base / "scheduler/scheduler_config.json"
-    try:
-        vae = AutoencoderKL.from_pretrained(paths.vae_path, dtype=dtype, local_files_only=True).eval().requires_grad_(False)
-        tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
-        encoder = CLIPTextModel.from_pretrained(base / "text_encoder", dtype=dtype, local_files_only=True).eval().requires_grad_(False)
-        scheduler = json.loads(schedule.read_text()) if schedule.is_file() else {}
-    except (OSError, ValueError) as error: raise InputError(f"a part of Stable Diffusion 1.5 in {base} or {paths.vae_path} cannot be read: {str(error).splitlines()[0]}") from error
+    try: tokenizer, scheduler = CLIPTokenizer.from_pretrained(base / "tokenizer"), json.loads(schedule.read_text()) if schedule.is_file() else {}
+    except (OSError, ValueError) as error: raise InputError(f"the tokenizer or scheduler in {base} cannot be read: {str(error).splitlines()[0]}") from error
     eraser = Eraser(unet if unet.dtype == dtype else unet.to(dtype), brushnet, vae, tokenizer, encoder, device, offload, scheduler, layers)
     if not offload: eraser.visit()
     return eraser
