@@ -66,7 +66,7 @@ class Talker:
 
 # %% ../nbs/08g_captioners.ipynb #6ea612d6
 GREYS = ((40, "black"), (85, "dark grey"), (165, "grey"), (215, "pale grey"), (256, "white"))  # up to which brightness
-HUES = ((12, "red"), (38, "orange"), (68, "yellow"), (160, "green"), (195, "teal"), (255, "blue"), (290, "purple"), (340, "pink"), (361, "red"))  # up to how many degrees
+HUES = ((12, "red"), (38, "orange"), (57, "yellow"), (160, "green"), (195, "teal"), (255, "blue"), (290, "purple"), (340, "pink"), (361, "red"))  # up to how many degrees
 NAMES = [name for _, name in GREYS] + [f"{shade}{name}" for shade in ("dark ", "", "pale ") for _, name in HUES]
 
 
@@ -89,11 +89,12 @@ def colour_words(
     picture: np.ndarray,  # uint8 RGB
     seen: np.ndarray,  # bool: which pixels count
 ) -> str:  # e.g. "brown and dark green"
-    "The colour that is seen most, and a second one when it holds a third."
+    "The colour that is seen most, and a second one when it holds a third; or that there are many."
     names = [PLAIN.get(name, name) for name in NAMES]
     shares = {}
     for number, count in enumerate(np.bincount(colour_numbers(picture)[seen], minlength=len(NAMES))): shares[names[number]] = shares.get(names[number], 0) + count
     first, second = sorted(shares, key=shares.get, reverse=True)[:2]
+    if 5 * shares[first] < seen.sum(): return "many-coloured"
     return f"{first} and {second}" if 3 * shares[second] > seen.sum() else first
 
 # %% ../nbs/08g_captioners.ipynb #da872f73
