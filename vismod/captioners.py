@@ -90,12 +90,14 @@ def colour_words(
     seen: np.ndarray,  # bool: which pixels count
 ) -> str:  # e.g. "brown and dark green"
     "The colour that is seen most, and a second one when it holds a third; or that there are many."
-    names = [PLAIN.get(name, name) for name in NAMES]
-    shares = {}
-    for number, count in enumerate(np.bincount(colour_numbers(picture)[seen], minlength=len(NAMES))): shares[names[number]] = shares.get(names[number], 0) + count
-    first, second = sorted(shares, key=shares.get, reverse=True)[:2]
-    if 5 * shares[first] < seen.sum(): return "many-coloured"
-    return f"{first} and {second}" if 3 * shares[second] > seen.sum() else first
+    numbers = colour_numbers(picture)[seen]
+    families = np.where(np.arange(len(NAMES)) < len(GREYS), 0, 1 + (np.arange(len(NAMES)) - len(GREYS)) % len(HUES) % (len(HUES) - 1))  # both reds are one
+    counts = np.bincount(numbers, minlength=len(NAMES))
+    shares = np.bincount(families, counts) / len(numbers)
+    name = lambda family: NAMES[int(np.where(families == family, counts, -1).argmax())]
+    first, second = np.argsort(-shares, kind="stable")[:2]
+    if shares[first] < 0.35: return "many-coloured"
+    return " and ".join(PLAIN.get(name(one), name(one)) for one in (first, second) if one == first or shares[second] > 0.34)
 
 # %% ../nbs/08g_captioners.ipynb #da872f73
 SIDE = 96  # longest side at which a picture is judged
