@@ -242,6 +242,136 @@ def picture_of_path(ui, world, file):
     ui.page.screenshot(path=file)
 
 
+# The checks of the tab Remove, in the order in which a user would do these things
+
+def check_removal_opens(ui, world):
+    "Remove: the tab opens with examples; a click on one lays its mask over the film"
+    ui.open('Remove')
+    ui.until('two examples', lambda: ui.page.locator('#remove-examples img').count() == 2)
+    ui.shot('remove_1_open')
+    ui.page.locator('#remove-examples button').nth(1).click()
+    ui.until('film and mask', lambda: ui.shows(*world.under_mask(0), part='#remove-compare'))
+    ui.until('the film that plays', lambda: ui.page.locator('#remove-video video').evaluate('video => video.videoWidth') == 640)
+    ui.shot('remove_2_mask')
+
+
+def check_removal_mistakes(ui, world):
+    "Remove: no mask, a broken film, and one that is too long are answered with a sentence"
+    ui.page.locator('#remove-mask button[aria-label="Clear"]').first.click()
+    ui.until('the film alone', lambda: ui.shows(*[world.film.frames[0]] * 2, part='#remove-compare'))
+    ui.page.locator('#remove-start').click()
+    ui.until('the sentence', lambda: 'there is no mask yet' in ui.message())
+    ui.upload(world.removal_files['broken'], where='#remove-film')
+    ui.until('the reason', lambda: 'broken.mp4: cannot read this video' in ui.text('#remove-headline'))
+    ui.upload(world.removal_files['endless'], where='#remove-film')
+    ui.until('the limit', lambda: 'endless.mp4 has more than 300 frames' in ui.text('#remove-headline'))
+
+
+def check_removal_runs(ui, world):
+    "Remove: a run shows exactly what the pass makes, on every frame"
+    ui.page.locator('#remove-examples button').nth(1).click()
+    ui.until('film and mask', lambda: ui.shows(*world.under_mask(0), part='#remove-compare'))
+    ui.page.locator('#remove-start').click()
+    ui.until('the result', lambda: ui.shows(world.film.frames[0], world.cleared().result[0], part='#remove-compare'))
+    for index in (7, 23):
+        ui.number('#remove-scrubber', index)
+        ui.until(f'frame {index}', lambda: ui.shows(world.film.frames[index], world.cleared().result[index], part='#remove-compare'))
+    ui.until('the result that plays', lambda: ui.page.locator('#remove-video video').evaluate('video => video.videoWidth') == 64)
+    assert 'guessed by the prior' in ui.text('#remove-notes'), ui.text('#remove-notes')
+    ui.shot('remove_3_result')
+
+
+def check_removal_downloads(ui, world):
+    "Remove: the ZIP holds exactly the frames of the result, the video all of them as H.264"
+    import av, numpy as np
+    from PIL import Image
+    path = ui.download('#remove-download')
+    with av.open(str(path)) as video: assert (video.streams.video[0].codec.name, sum(1 for _ in video.decode(video=0))) == ('h264', 24)
+    with zipfile.ZipFile(ui.download('#remove-download-all')) as file:
+        assert len(file.namelist()) == 24, file.namelist()
+        assert np.array_equal(np.array(Image.open(file.open('00011.png'))), world.cleared().result[11]), 'the file differs from the array'
+
+
+def check_removal_other_prior(ui, world):
+    "Remove: another fill and another growth reach the computation"
+    ui.choose('#remove-prior', 'Inpaint · each frame by itself')
+    ui.number('#remove-grow', 1)
+    ui.number('#remove-scrubber', 0)
+    ui.page.locator('#remove-start').click()
+    ui.until('that result', lambda: ui.shows(world.film.frames[0], world.cleared(prior='inpaint', grow=1).result[0], part='#remove-compare'))
+    ui.choose('#remove-prior', 'Flow · what other frames show')
+
+
+def check_removal_refines(ui, world):
+    "Remove: the refiner and its words reach the computation (skipped without models/tiny/diffueraser)"
+    if not world.refiner: return print('SKIPPED: there is no models/tiny/diffueraser', flush=True)
+    ui.choose('#remove-refiner', 'DiffuEraser, tiny')
+    ui.page.locator('#remove-use-text input').check()
+    ui.page.locator('#remove-prompt textarea').fill('a red cup on a wood table')
+    ui.page.locator('#remove-start').click()
+    ui.until('the refined result', lambda: ui.shows(world.film.frames[0], world.cleared(grow=1, refiner='diffueraser', words='a red cup on a wood table').result[0], part='#remove-compare'))
+    ui.shot('remove_4_refined')
+    ui.choose('#remove-refiner', 'None')
+
+
+def scribble(ui, *points):
+    "Draw on the pad with the mouse; points are fractions of its sides."
+    box = ui.page.locator('#remove-pad .over').bounding_box()
+    for number, (x, y) in enumerate(points):
+        ui.page.mouse.move(box['x'] + x * box['width'], box['y'] + y * box['height'], steps=3)
+        if not number: ui.page.mouse.down()
+    ui.page.mouse.up()
+
+
+def check_removal_paints(ui, world):
+    "Remove: an outline painted in one frame is filled, tracked as track_mask does, and laid over the film"
+    ui.choose('#remove-mode', 'Paint it')
+    canvas = ui.page.locator('#remove-pad .over')
+    ui.until('the pad', lambda: canvas.evaluate('canvas => canvas.width') == 640)
+    canvas.scroll_into_view_if_needed()
+    scribble(ui, (.5, .06), (.33, .36), (.62, .36), (.5, .06))
+    paint = canvas.evaluate('canvas => canvas.toDataURL()')
+    ui.page.locator('#remove-track').click()
+    ui.until('the tracked mask', lambda: ui.shows(*world.under_paint(paint, 0), part='#remove-compare'))
+    ui.number('#remove-scrubber', 12)
+    ui.until('the tracked mask in frame 12', lambda: ui.shows(*world.under_paint(paint, 12), part='#remove-compare'))
+    ui.shot('remove_5_tracked')
+
+
+def check_removal_paints_again(ui, world):
+    "Remove: another frame comes with its tracked mask; rubbing out and clearing work; the painted mask removes"
+    ui.number('#remove-paint-frame', 12)
+    covered = lambda: ui.page.locator('#remove-pad .over').evaluate("canvas => canvas.getContext('2d').getImageData(0, 0, 640, 640).data.filter((value, k) => k % 4 == 3 && value > 127).length")
+    expected = 100 * int(world.painted.known_mask(12).sum())
+    ui.until('the tracked mask on the pad', lambda: covered() == expected)
+    ui.page.locator('#remove-pad .rub').click()
+    scribble(ui, (.05, .25), (.95, .25))
+    assert covered() < expected, 'nothing was rubbed out'
+    ui.page.locator('#remove-pad .clear').click()
+    assert covered() == 0, 'the pad is not clear'
+    ui.page.locator('#remove-start').click()
+    ui.until('the result', lambda: 'took' in ui.text('#remove-headline') and ui.shows(world.film.frames[12], world.cleared_paint().result[12], part='#remove-compare'))
+    ui.shot('remove_6_painted')
+
+
+def check_removal_cancels(ui, world):
+    "Remove: Cancel stops a long run and leaves the page usable"
+    ui.choose('#remove-mode', 'Mask from a file')
+    ui.upload(world.removal_files['long'], where='#remove-film')
+    ui.upload(world.removal_files['mask'], where='#remove-mask')
+    ui.until('the mask over it', lambda: 'long.mp4' in ui.text('#remove-headline') and ui.page.locator('#remove-video video').count() and 'mask' in ui.text('#remove-compare'), 2 * PATIENCE)
+    ui.page.locator('#remove-start').click()
+    ui.until('progress', lambda: 'prior: flow' in ui.page.locator('#remove-compare').inner_text())
+    ui.page.locator('#remove-stop').click()
+    ui.until('the word that it was cancelled', lambda: 'Cancelled' in ui.message())
+    assert 'took' not in ui.text('#remove-headline'), ui.text('#remove-headline')
+
+
+def check_removal_narrow(ui, world):
+    "Remove: a narrow window shows everything, one below the other"
+    narrow(ui, 'remove_7_narrow')
+
+
 # The checks of the tab Restore, in the order in which a user would do these things
 
 def check_opens(ui, world):
@@ -395,6 +525,8 @@ def check_narrow(ui, world):
 WINDOW = dict(width=1400, height=900)
 CHECKS = {'Pathways': [check_path_opens, check_path_mistakes, check_path_runs, check_path_scrubs, check_path_overrides, check_path_steps, check_path_cancels,
                        check_path_narrow],
+          'Remove': [check_removal_opens, check_removal_mistakes, check_removal_runs, check_removal_downloads, check_removal_other_prior, check_removal_refines,
+                     check_removal_paints, check_removal_paints_again, check_removal_cancels, check_removal_narrow],
           'Restore': [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file,
                       check_cancel, check_sample, check_narrow]}
 
@@ -418,6 +550,7 @@ class World:
                       (('photo', 'png', self.photo), ('other', 'jpg', astronaut()[:240, 100:300]), ('large', 'png', large), ('ball', 'png', self.ball))}
         self.files['broken'] = folder / 'broken.png'
         self.files['broken'].write_bytes(self.files['photo'].read_bytes()[:3000])
+        self.make_films(folder)
 
     def path(self, iterative=False):
         "What the pipeline itself finds for `ball` and `wish`."
@@ -427,6 +560,62 @@ class World:
             settings = path_settings(*(('iterative', 17, 2.0, 4, 2, 1, 1.5, 0, 0.05, 0, 0) if iterative else ('baseline', 17, 2.0, 4, 5, 3)))
             self.paths[iterative] = path_pipeline('tiny', 'models', 'cpu').edit(self.ball, self.wish, settings, seed=7)
         return self.paths[iterative]
+
+    def make_films(self, folder):
+        "Films for the tab Remove: the example, and files that are wrong or long."
+        import cv2, numpy as np
+        from skimage.data import astronaut
+        from vismod.images import save_image
+        from vismod.media import write_video
+        from vismod.removal_session import open_film
+        from vismod.remove_tab import offered, write_example
+        self.example_film, self.example_mask, _ = write_example('moved', folder)
+        self.film, self.passes, self.refiner = open_film(self.example_film), {}, 'diffueraser' in offered()[1]
+        self.removal_files = {name: folder / f'{name}.mp4' for name in ('broken', 'endless', 'long')}
+        self.removal_files['broken'].write_bytes(b'no film')
+        write_video(self.removal_files['endless'], np.zeros((301, 32, 32, 3), np.uint8))
+        write_video(self.removal_files['long'], (astronaut()[k:k + 360, k:k + 480] for k in range(30)))
+        self.removal_files['mask'] = save_image(folder / 'square.png', cv2.rectangle(np.zeros((360, 480, 3), np.uint8), (200, 100), (260, 200), (255,) * 3, -1))
+
+    def under_mask(self, index):
+        "What the page shows of the example before it is run."
+        from vismod.remove_tab import frame_pair
+        self.film.forget()
+        self.film.mask_from_file(self.example_mask)
+        self.film.prepare(3)
+        return frame_pair(self.film, index)
+
+    def cleared(self, prior='flow', grow=3, refiner='none', words=''):
+        "What the pass makes of the example."
+        from vismod.prompts import RemovalPrompt
+        from vismod.removal_pass import RemovalSettings, Weights
+        from vismod.removal_session import open_film
+        key = prior, grow, refiner, words
+        if key not in self.passes:
+            session = self.passes[key] = open_film(self.example_film)
+            session.mask_from_file(self.example_mask)
+            session.prepare(grow)
+            session.remove(RemovalSettings(prior, refiner, use_text=bool(words)), Weights(device='cpu'), RemovalPrompt(words))
+        return self.passes[key].removed
+
+    def under_paint(self, paint, index):
+        "What the page shows of the example when this was painted in frame 0."
+        from vismod.removal_session import open_film
+        from vismod.remove_tab import frame_pair, pad_paint
+        if 'paint' not in self.passes:
+            session = self.passes['paint'] = open_film(self.example_film)
+            session.paint(pad_paint(json.dumps(dict(number=0, mask=paint)))[1], 0)
+            session.mask_from_paint()
+            session.prepare(1)
+        return frame_pair(self.passes['paint'], index)
+
+    @property
+    def painted(self): return self.passes['paint']
+
+    def cleared_paint(self):
+        from vismod.removal_pass import RemovalSettings
+        if not self.painted.removed: self.painted.remove(RemovalSettings('flow', 'none'))
+        return self.painted.removed
 
     @property
     def other(self): return 5 if self.path().chosen != 5 else 6

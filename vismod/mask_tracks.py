@@ -93,6 +93,12 @@ class _Tracker:
         object_ = look.soft > 0.5
         return colour_shares(look.picture, object_), colour_shares(look.picture, _dilated(object_, self.reach, 4) & ~_dilated(object_, 1))
 
+# %% ../nbs/07e_mask_tracks.ipynb #97f00986
+def _attached(soft: np.ndarray, known: np.ndarray) -> np.ndarray:
+    "A mask without the patches that do not touch what is known."
+    _, labels = cv2.connectedComponents((soft > 0.5).astype(np.uint8))
+    return np.where((labels == 0) | np.isin(labels, labels[known]), soft, 0).astype(np.float32)
+
 # %% ../nbs/07e_mask_tracks.ipynb #0c1b0322
 @patch
 def by_colour(self: _Tracker, picture: np.ndarray) -> np.ndarray:
@@ -115,7 +121,7 @@ def carried(self: _Tracker, now: _Look) -> np.ndarray:
     near = _dilated(np.maximum(fetched, pushed) > 0.3, self.reach, 3)
     moved = cv2.GaussianBlur((fetched + pushed) / 2, (0, 0), max(1, 0.5 * self.reach))
     odds = 0.5 * np.log((moved + 0.02) / (1.02 - moved)) + settings.trust * self.by_colour(now.picture)
-    return np.where(near & doubted, 1 / (1 + np.exp(-odds)), fetched).astype(np.float32)
+    return _attached(np.where(near & doubted, 1 / (1 + np.exp(-odds)), fetched).astype(np.float32), np.maximum(fetched, pushed) > 0.5)
 
 # %% ../nbs/07e_mask_tracks.ipynb #97974edb
 @patch

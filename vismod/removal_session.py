@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_FRAMES', 'MAX_PIXELS', 'MAX_TOTAL', 'PACKED', 'CANVAS', 'unzip_pictures', 'RemovalSession', 'open_film',
-           'on_canvas', 'painted_layer', 'filled', 'Watched', 'WatchedRemover']
+           'on_canvas', 'filled', 'Watched', 'WatchedRemover']
 
 # %% ../nbs/08e_removal_session.ipynb #91d43434
 import functools, shutil, tempfile, zipfile
@@ -59,7 +59,9 @@ class RemovalSession:
     upload: tuple  # the film's file, and the seconds taken from it
     frames: FrameFolder | None = None  # source size
     fps: float = 24.0
+    shown: int = 0  # the frame on the screen
     painted: dict[int, np.ndarray] = field(default_factory=dict)  # frame number -> bool, by hand
+    tracked: dict[int, bytes] = field(default_factory=dict)  # what of it was tracked
     clip: RemovalClip | None = None  # once there is a mask
     prepared: PreparedClip | None = None  # frames, masks and notes
     settings: ClipSettings = ClipSettings()  # how it was prepared
@@ -158,15 +160,6 @@ def on_canvas(
     return resized.astype(picture.dtype)
 
 
-def painted_layer(
-    editor: dict | None,  # the value of an ImageEditor
-) -> np.ndarray | None:  # bool, at the canvas' size; None: nothing painted
-    "What the brush covered."
-    layers = [np.asarray(layer)[..., 3] > 127 for layer in (editor or {}).get("layers") or [] if layer is not None]
-    covered = functools.reduce(np.logical_or, layers) if layers else np.zeros((1, 1), bool)
-    return covered if covered.any() else None
-
-
 def filled(
     painted: np.ndarray,  # bool
     size: tuple[int, int],  # height, width of the film
@@ -182,36 +175,39 @@ def known_mask(
     self: RemovalSession,
     number: int,  # frame
 ) -> np.ndarray | None:  # bool, source size
-    "The tracked mask of a frame; None before tracking."
+    "The mask of a frame, painted or tracked; None where there is neither."
     file = self.place / f"tracked/{number:05d}.png"
+    if number in self.painted: return self.painted[number]
     return MaskFolder([file])[0] if file.is_file() else None
 
 
 @patch
-def track(self: RemovalSession, painted: dict[int, np.ndarray], on_step: Callable[[float, str], None]):
-    "Follow masks through the film; the earlier tracks stay until these are whole."
-    with atomic_path(self.place / "tracked", folder=True) as fresh:
-        for done, (frame, mask) in enumerate(track_mask(self.frames, painted), 1):
-            cv2.imwrite(str(fresh / f"{frame:05d}.png"), mask.astype(np.uint8) * 255)
-            on_step(done / len(self.frames), f"tracking, frame {done} of {len(self.frames)}")
-    self.painted = painted
+def paint(
+    self: RemovalSession,
+    layer: np.ndarray | None,  # bool, at the canvas' size: what the brush covers; None or empty: nothing
+    number: int,  # the frame that is painted on
+):
+    "Keep what was painted, unless it is what was there; raises InputError for a frame that is not there."
+    if not 0 <= number < len(self.frames): raise InputError(f"the paint is for frame {number}, but the film has frames 0 to {len(self.frames) - 1}")
+    old = self.known_mask(number)
+    if layer is None or not layer.any(): self.painted.pop(number, None)
+    elif old is None or not np.array_equal(layer, on_canvas(old)): self.painted[number] = filled(layer, self.frames[0].shape[:2])
 
 # %% ../nbs/08e_removal_session.ipynb #4b9c13d1
 @patch
 def mask_from_paint(
     self: RemovalSession,
-    editor: dict | None,  # the value of an ImageEditor
-    number: int = 0,  # the frame it shows
     on_step: Callable[[float, str], None] = lambda share, text: None,  # told the share done; may raise to stop
 ):
-    "Follow what was painted through the film; raises InputError when nothing is. Without new paint nothing is done."
-    layer, old = painted_layer(editor), self.known_mask(number)
-    painted = dict(self.painted)
-    if layer is None: painted.pop(number, None)
-    elif old is None or layer.shape != on_canvas(old).shape or (layer != on_canvas(old)).any(): painted[number] = filled(layer, self.frames[0].shape[:2])
-    if not painted: raise InputError("nothing is painted yet: paint over the thing in a frame, then track it; or choose a mask file")
-    same = old is not None and painted.keys() == self.painted.keys() and all(np.array_equal(painted[key], self.painted[key]) for key in painted)
-    if not same: self.track(painted, on_step)
+    "Follow what was painted through the film; raises InputError when nothing is."
+    if not self.painted: raise InputError("nothing is painted yet: paint over the thing in a frame, then track it; or choose a mask file")
+    wanted = {number: mask.tobytes() for number, mask in self.painted.items()}
+    if wanted != self.tracked:
+        with atomic_path(self.place / "tracked", folder=True) as fresh:
+            for done, (frame, mask) in enumerate(track_mask(self.frames, self.painted), 1):
+                cv2.imwrite(str(fresh / f"{frame:05d}.png"), mask.astype(np.uint8) * 255)
+                on_step(done / len(self.frames), f"tracking, frame {done} of {len(self.frames)}")
+        self.tracked = wanted
     self.mask_from_tracks()
 
 
