@@ -34,6 +34,8 @@ class WorkerLost(Exception):
 
 class CaptionWorker:
     "A captioner's process, as a context manager: `ask` it one job at a time."
+    what, needs = "captioner", "numpy, pillow, pyyaml, and av or opencv-python-headless"  # for messages
+    first_word = 60.0  # seconds until its libraries are there
 
     def __init__(
         self,
@@ -99,11 +101,11 @@ def end(
 def greet(self: CaptionWorker):
     "Wait until the model is loaded; raises InputError when it cannot be."
     try:
-        self.hello = self.hear(60)
-        if self.hello.get("protocol") != PROTOCOL: raise InputError(f"{self.python} runs another version of the captioner; it must use the same vismod")
+        self.hello = self.hear(self.first_word)
+        if self.hello.get("protocol") != PROTOCOL: raise InputError(f"{self.python} runs another version of the {self.what}; it must use the same vismod")
         self.ready = self.hear(self.start_timeout)
     except WorkerLost as error:
-        raise InputError(f"{self.python} cannot run the captioner, it {error}: the captioner needs numpy, pillow, pyyaml, and av or opencv-python-headless there") from error
+        raise InputError(f"{self.python} cannot run the {self.what}, it {error}: the {self.what} needs {self.needs} there") from error
     if self.ready["event"] != "ready": raise InputError(str(self.ready.get("error")))
 
 # %% ../nbs/09_captions.ipynb #9576cc27
@@ -112,7 +114,7 @@ def __enter__(self: CaptionWorker) -> CaptionWorker:
     self.log = tempfile.TemporaryFile()
     pipe = subprocess.PIPE
     try: self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=self.log, start_new_session=True, cwd=repo_root())
-    except OSError as error: raise InputError(f"there is no Python to run at {self.python} ({error.strerror}); give the interpreter of the captioner's environment") from error
+    except OSError as error: raise InputError(f"there is no Python to run at {self.python} ({error.strerror}); give the interpreter of the {self.what}'s environment") from error
     threading.Thread(target=self._listen, daemon=True).start()
     try: self.greet()
     except BaseException:
@@ -128,10 +130,10 @@ def __exit__(self: CaptionWorker, kind, error, trace): self.end(5.0 if kind is N
 @patch
 def ask(
     self: CaptionWorker,
-    job: CaptionJob,
+    job: CaptionJob,  # or the job of another worker
     timeout: float = 300.0,  # seconds
 ) -> Outcome:
-    "Have one video captioned; raises WorkerLost when the worker does not live to answer in time."
+    "Have one job done; raises WorkerLost when the worker does not live to answer in time."
     until = time.monotonic() + timeout
     try:
         self.process.stdin.write((json.dumps(asdict(job)) + "\n").encode())
@@ -163,7 +165,7 @@ def work_off(
         except WorkerLost as error:
             worker.end(0.5)
             if not tried: return 1
-            report(Outcome(named(waiting.popleft()), "failed", error=f"the captioner was lost twice: {error}"))
+            report(Outcome(named(waiting.popleft()), "failed", error=f"the {worker.what} was lost twice: {error}"))
             return 0
         waiting.popleft()
         tried = 0
@@ -177,12 +179,13 @@ def caption_many(
     tokenizer: str = "",  # folder of the tokenizer that counts; empty: the first there is
     timeout: float = 300.0,  # seconds per video
     on_outcome: Callable[[Outcome], None] | None = None,  # told of each as it comes
-    start: Callable[[], CaptionWorker] | None = None,  # makes a worker; None: from the above
+    start: Callable[[], CaptionWorker] | None = None,  # makes a worker, which may be one for other jobs; None: from the above
+    desc: str = "captions",  # for the progress bar
 ) -> list[Outcome]:  # in the order of the jobs
     "Caption videos with one worker, which is replaced when it is lost; raises InputError when none can be started."
     start = start or (lambda: CaptionWorker(python, settings, tokenizer))
     waiting, outcomes, lost = deque(jobs), [], 0
-    with progress(total=len(jobs), desc="captions") as bar:
+    with progress(total=len(jobs), desc=desc) as bar:
         def report(outcome):
             outcomes.append(outcome), bar.update()
             if on_outcome: on_outcome(outcome)
