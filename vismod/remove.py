@@ -21,7 +21,7 @@ from .footage import RemovalClip
 from .images import load_image, resize_mask, save_image
 from .i3d import I3D, find_i3d, load_i3d, vfid
 from .media import side_by_side_video, write_frames
-from .priors import BlurEach, CopyInput, InpaintEach
+from .priors import PRIORS, BlurEach, CopyInput, InpaintEach
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings, PreparedClip
 from .removal_pass import RemovalSettings, Removed, Remover, composed
@@ -58,7 +58,7 @@ def veil(
     return np.where(hole, (0.5 * frame + 0.5 * np.array([255, 0, 0])).astype(np.uint8), frame)
 
 
-OUTPUTS = ("*.mp4", "anchor_frame.png", "metrics.csv")  # what a run writes beside its folders
+OUTPUTS = [f"{name}.mp4" for name in (*PRIORS, "diffueraser", "comparison_4in1")] + ["anchor_frame.png", "metrics.csv"]  # what a run may write beside its folders
 
 
 def write_outputs(
@@ -68,8 +68,7 @@ def write_outputs(
     comparison_fps: float = 0,  # of the comparison; 0: as the video
 ) -> dict[str, Path]:  # name -> file
     "Write the videos of a pass; those of earlier settings go."
-    for pattern in OUTPUTS:
-        for old in removed.folder.glob(pattern): old.unlink()
+    for name in OUTPUTS: (removed.folder / name).unlink(missing_ok=True)
     clip, folder = removed.clip, removed.folder
     prior = lambda: composed(clip, removed.coarse, removed.feather, settings.compat)
     files = {f"{settings.prior}.mp4": lambda path: write_with_audio(path, prior(), clip.fps, clip.source)}
