@@ -65,7 +65,7 @@ def content_of(
     "Hash of an input; raises InputError when it is not there."
     if not path: return ""
     place = resolve(path)
-    if not place.exists(): raise InputError(f"there is no {place}")
+    if not place.exists(): raise InputError(f"there is no {path}")
     return folder_hash(place) if place.is_dir() else file_hash(place)
 
 
