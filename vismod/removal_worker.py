@@ -22,7 +22,7 @@ from .caption_files import Outcome
 from .caption_worker import Say, hello, private_output, request_of, watch_parent
 from .captions import CaptionWorker
 from .catalogue import resolve_checkpoint
-from .core import InputError, content_key, file_hash, folder_hash, jsonable, read_json, resolve, write_json
+from .core import InputError, content_key, file_hash, folder_hash, jsonable, read_json, resolve, sweep_temporaries, write_json
 from .eraser import eraser_paths
 from .footage import RemovalClip
 from .prompts import RemovalPrompt
@@ -126,6 +126,7 @@ def do_removal(
     "Remove, and leave done.json as the last file; raises InputError for inputs that cannot be used."
     start, folder = perf_counter(), resolve(job.output)
     (folder / "done.json").unlink(missing_ok=True)
+    if folder.is_dir(): sweep_temporaries(folder)  # of a killed worker
     clip = RemovalClip(job.id, resolve(job.video), resolve(job.mask), resolve(job.truth) if job.truth else None)
     removed, table = remove_from(remover, clip, folder, ClipSettings(**job.clip), RemovalPrompt(**job.prompt), job.metrics, job.lpips, job.save_comparison, job.comparison_fps)
     files = {path.name: path.stat().st_size for pattern in OUTPUTS for path in sorted(folder.glob(pattern))}
