@@ -127,7 +127,7 @@ def this_process() -> dict:
     boot = Path("/proc/sys/kernel/random/boot_id")
     return dict(pid=os.getpid(), birth=psutil.Process().create_time(), boot=boot.read_text().strip() if boot.is_file() else "", host=platform.node())
 
-
+# %% ../nbs/11_auto_refine.ipynb #c314ffdb
 def alive(
     owner: object,  # what a lock says
 ) -> bool:
@@ -201,7 +201,7 @@ def removal_job(
     job = RemovalJob(clip.name, str(clip.video), str(clip.mask), str(self.folder(clip.name, phase)), clip=asdict(auto.phase_clip(phase)), prompt=asdict(prompt), **last)
     return replace(job, depends=dependencies(job, Remover(auto.phase(phase), auto.weights)))
 
-
+# %% ../nbs/11_auto_refine.ipynb #a393c067
 @patch
 def choose_removal(self: AutoRefine, clip: RemovalClip, phase: int) -> tuple[Step, RemovalJob | None]:
     "Whether a video needs phase 1 or 3."
@@ -214,7 +214,7 @@ def choose_removal(self: AutoRefine, clip: RemovalClip, phase: int) -> tuple[Ste
     why = unfinished(job)
     return Step("run", why) if why else Step("skip", "finished before"), job
 
-# %% ../nbs/11_auto_refine.ipynb #a393c067
+# %% ../nbs/11_auto_refine.ipynb #29f376ba
 @patch
 def caption_job(self: AutoRefine, clip: RemovalClip) -> CaptionJob:
     "What the captioner does with a video."
@@ -230,7 +230,7 @@ def caption_key(self: AutoRefine, job: CaptionJob) -> str:
     asked = dict(captioner=self.auto.captioner.captioner, model=self.auto.captioner.model_path, strategy=job.frame_strategy, frames=job.num_sample_frames, removed=job.removed_class)
     return content_key(coarse=content_of(job.video), mask=content_of(job.mask), objects=job.object_ids, grown=job.mask_dilation_iter, **asked)
 
-
+# %% ../nbs/11_auto_refine.ipynb #c8f47666
 @patch
 def caption_note(self: AutoRefine, name: str) -> dict:
     "What was noted when a caption was written; empty when somebody else wrote it."
@@ -238,7 +238,7 @@ def caption_note(self: AutoRefine, name: str) -> dict:
     except InputError: return {}
     return note if isinstance(note, dict) else {}
 
-# %% ../nbs/11_auto_refine.ipynb #29f376ba
+# %% ../nbs/11_auto_refine.ipynb #f09499fb
 @patch
 def choose_caption(self: AutoRefine, clip: RemovalClip) -> tuple[Step, CaptionJob]:
     "Whether a video needs a caption; raises InputError for a caption file that cannot be read."
@@ -259,7 +259,7 @@ def choose(self: AutoRefine, clip: RemovalClip, phase: int) -> tuple[Step, Remov
     try: return self.choose_caption(clip) if phase == 2 else self.choose_removal(clip, phase)
     except InputError as error: return Step("failed", error=str(error)), None
 
-# %% ../nbs/11_auto_refine.ipynb #c8f47666
+# %% ../nbs/11_auto_refine.ipynb #d991e76f
 @patch
 def plan(
     self: AutoRefine,
@@ -289,7 +289,7 @@ def start(
     command = worker_command(prefix[-1], self.auto.captioner, tokenizer)
     return CaptionWorker(prefix[0], self.auto.captioner, tokenizer, command=[*prefix, *command[1:]])
 
-# %% ../nbs/11_auto_refine.ipynb #f09499fb
+# %% ../nbs/11_auto_refine.ipynb #3303a088
 @patch
 def note(self: AutoRefine, phase: int, outcome: Outcome):
     "Keep what became of a job, and say it."
@@ -302,7 +302,7 @@ def note(self: AutoRefine, phase: int, outcome: Outcome):
     said = outcome.prompt or outcome.note if fine else outcome.error
     print(f"Phase {phase} {outcome.id}: {step.action} in {outcome.seconds:.1f} s" + (f"; {said}" if said else ""), flush=True)
 
-
+# %% ../nbs/11_auto_refine.ipynb #eabbf27a
 @patch
 def run_phase(self: AutoRefine, phase: int):
     "Do a phase for all videos that need it."
@@ -352,7 +352,7 @@ def table(self: AutoRefine) -> pd.DataFrame:  # one row per video, also those le
     rows = [self.row(clip) for clip in self.clips]
     return pd.DataFrame(rows + [dict(clip=row.clip, status="failed", error=row.problem) for row in self.problems.itertuples()])
 
-
+# %% ../nbs/11_auto_refine.ipynb #ce5307cc
 @patch
 def write_summary(self: AutoRefine) -> pd.DataFrame:
     "Write summary.csv, summary.json and summary.html."
@@ -363,7 +363,7 @@ def write_summary(self: AutoRefine) -> pd.DataFrame:
     write_text(self.out / "summary.html", PAGE.format(done=int((table.status == "done").sum()) if len(table) else 0, all=len(table), workers=sum(self.workers.values()), table=shown))
     return table
 
-# %% ../nbs/11_auto_refine.ipynb #d991e76f
+# %% ../nbs/11_auto_refine.ipynb #04545bb6
 @patch
 def run(
     self: AutoRefine,

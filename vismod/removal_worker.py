@@ -118,7 +118,7 @@ def own_scores(
     own = table[table.method == table.method.iloc[0]]
     return dict(zip(own.metric, (round(float(value), 4) for value in own.value)))
 
-
+# %% ../nbs/10b_removal_worker.ipynb #0a1a0967
 def do_removal(
     job: RemovalJob,
     remover: Remover,  # settings and models
