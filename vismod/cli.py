@@ -14,6 +14,7 @@ from .commands import dispatch
 MODULES = {
     "vismod.edit_commands": "video_edit video_edit_accept",
     "vismod.path_commands": "pathways pathways_eval",
+    "vismod.auto_commands": "run_OR_auto",
     "vismod.caption_commands": "generate_captions",
     "vismod.remove_commands": "run_OR",
     "vismod.restore_commands": "preview_degradation check_device train_restore eval_restore restore export_restore demo_restore",
