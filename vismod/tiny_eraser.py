@@ -6,9 +6,10 @@
 __all__ = ['SHAPE', 'DOWN', 'UP', 'SPATIAL', 'LORA_FILE', 'HoledFilm', 'drifting_ellipse', 'empty_caption', 'holed_film',
            'to_latents', 'film_tensors', 'example_set', 'build_inpainter', 'hole_loss', 'prompt_bank', 'draw_prompts',
            'inpainting_loss', 'EraserNetworks', 'start_from', 'eraser_loss', 'add_few_step_lora', 'kohya_names',
-           'save_inpainting', 'save_eraser', 'train']
+           'forget_origin', 'save_inpainting', 'save_eraser', 'train']
 
-# %% ../nbs/90d_tiny_eraser.ipynb #fe5d3f34
+# %% ../nbs/90d_tiny_eraser.ipynb #fc9a53f5
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -258,7 +259,16 @@ def kohya_names(
         stored[f"{layer}.alpha"] = torch.tensor(float(rank))
     return stored
 
-# %% ../nbs/90d_tiny_eraser.ipynb #24dad167
+# %% ../nbs/90d_tiny_eraser.ipynb #4d556d04
+def forget_origin(
+    folder: Path,  # a checkpoint
+):
+    "Take out of the configurations where their parts were loaded from: paths of the machine that trained them."
+    for path in folder.rglob("config.json"):
+        settings = json.loads(path.read_text())
+        if settings.pop("_name_or_path", None): path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+
 def save_inpainting(
     folder: str | Path,  # appears whole
     unet: UNet2DConditionModel,  # trained
@@ -269,7 +279,9 @@ def save_inpainting(
     pipeline = StableDiffusionInpaintPipeline(vae=AutoencoderKL.from_pretrained(source / "vae"), text_encoder=CLIPTextModel.from_pretrained(source / "text_encoder"),
                                               tokenizer=CLIPTokenizer.from_pretrained(source / "tokenizer"), unet=unet, scheduler=DDIMScheduler.from_config(build_scheduler().config, steps_offset=1),
                                               safety_checker=None, feature_extractor=None, requires_safety_checker=False)
-    with atomic_path(resolve(folder), folder=True) as temporary: pipeline.to(torch.float16).save_pretrained(temporary)
+    with atomic_path(resolve(folder), folder=True) as temporary:
+        pipeline.to(torch.float16).save_pretrained(temporary)
+        forget_origin(temporary)
     return resolve(folder)
 
 
@@ -289,6 +301,7 @@ def save_eraser(
         shutil.copytree(source / "vae", temporary / "sd-vae-ft-mse")
         (temporary / LORA_FILE).parent.mkdir(parents=True)
         save_file(lora, temporary / LORA_FILE)
+        forget_origin(temporary)
     return resolve(folder)
 
 # %% ../nbs/90d_tiny_eraser.ipynb #5f99090c
