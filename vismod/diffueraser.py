@@ -18,7 +18,7 @@ from diffusers.utils import logging as diffusers_logging
 from fastcore.basics import patch
 from torch import nn
 
-from .core import InputError, repo_root
+from .core import InputError
 
 # %% ../nbs/08_diffueraser.ipynb #f1ac1516
 def spatial_layer(

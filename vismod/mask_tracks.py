@@ -14,7 +14,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .core import InputError
-from .priors import pixel_places
+from .flow_prior import pixel_places
 
 # %% ../nbs/07e_mask_tracks.ipynb #6e0407a9
 BINS = 16  # per colour channel

@@ -23,12 +23,14 @@ from .anchors import BaseAnchorInpainter, choose_anchor, make_anchor_inpainter, 
 from .compositing import composite, resize_frame
 from .catalogue import resolve_checkpoint
 from .core import InputError, atomic_path, content_key, pick_device, progress, read_json, resolve, sweep_temporaries, write_json
-from .eraser import Eraser, EraserSettings, eraser_paths, load_eraser
+from .eraser import EraserSettings
+from .eraser_weights import Eraser, eraser_paths, load_eraser
 from .footage import FrameFolder, MaskFolder, RemovalClip, grow_mask
 from .images import load_image, resize_mask, save_image
 from .priors import PRIORS, Prior, make_prior
 from .prompts import RemovalPrompt
-from .propainter import ProPainterPrior, ProPainterSettings, find_weights
+from .propainter import ProPainterPrior, ProPainterSettings
+from .propainter_weights import find_weights
 from .removal_clips import ClipSettings, PreparedClip, prepare_clip, write_png
 
 # %% ../nbs/08d_removal_pass.ipynb #2ebf8553

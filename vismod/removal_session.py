@@ -20,7 +20,7 @@ from fastcore.basics import patch
 
 from .compositing import write_with_audio
 from .core import InputError, atomic_path, resolve
-from .eraser import Eraser, load_eraser
+from .eraser_weights import Eraser, load_eraser
 from .footage import FrameFolder, MaskFolder, RemovalClip, media_kind
 from .images import IMAGE_SUFFIXES, natural_key
 from .mask_tracks import track_mask

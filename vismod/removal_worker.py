@@ -23,7 +23,7 @@ from .caption_worker import Say, hello, private_output, request_of, watch_parent
 from .captions import CaptionWorker
 from .catalogue import resolve_checkpoint
 from .core import InputError, content_key, file_hash, folder_hash, jsonable, read_json, resolve, sweep_temporaries, write_json
-from .eraser import eraser_paths
+from .eraser_weights import eraser_paths
 from .footage import RemovalClip
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings

@@ -18,7 +18,7 @@ from fastcore.script import store_true
 
 from .commands import command, in_terminal
 from .core import InputError, Interrupted, resolve
-from .eraser import eraser_paths
+from .eraser_weights import eraser_paths
 from .footage import RemovalClip, scan_dataset
 from .metrics import lpips_available
 from .prompts import RemovalPrompt, resolve_prompt

@@ -19,12 +19,12 @@ import cv2, gradio as gr, numpy as np, torch
 from PIL import Image
 
 from .core import InputError, Interrupted
-from .eraser import eraser_paths
+from .eraser_weights import eraser_paths
 from .footage import READABLE_VIDEOS
 from .images import IMAGE_SUFFIXES, resize_mask
 from .media import read_frames, write_video
 from .prompts import RemovalPrompt
-from .propainter import FILES, find_weights
+from .propainter_weights import FILES, find_weights
 from .removal_pass import RemovalSettings, Weights
 from .removal_session import CANVAS, PACKED, RemovalSession, on_canvas, open_film
 from .remove import world_film
