@@ -209,12 +209,21 @@ def _upright(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     if size: image = image[:size[1], :size[0]]
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))  # both count counter-clockwise
 
-# %% ../nbs/00a_media.ipynb #13d10d2e
-def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> int:
-    "How many frames the file promises, at least; 0 when it promises nothing"
-    if stream.frames: return stream.frames
-    steady = stream.average_rate and stream.average_rate == stream.base_rate and len(container.streams) == 1
-    return round(container.duration / 1e6 * stream.average_rate) - 1 if steady and container.duration else 0  # Matroska: by its duration
+# %% ../nbs/00a_media.ipynb #7a67c236
+def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[int, float]:
+    "How many frames the file promises, and how many seconds; 0 where it promises nothing"
+    silent = len(container.streams) == 1  # sound may go on after the pictures
+    return stream.frames or 0, container.duration / 1e6 if silent and not stream.frames and container.duration else 0.0  # Matroska: by its duration
+
+
+@dataclass
+class _Clock:
+    "Where in the film we are; frames need not be equally long"
+    gap: float # longest time between frames so far, seconds
+    now: float = 0.0 # of the last frame, seconds
+
+    def note(self, frame: av.VideoFrame):
+        if frame.time is not None: self.gap, self.now = max(self.gap, frame.time - self.now), frame.time
 
 # %% ../nbs/00a_media.ipynb #8ab39991
 def read_video(
@@ -224,13 +233,15 @@ def read_video(
     "Frames of a video, one at a time; raises `MediaError` for a file that is damaged, cut short or without frames"
     count = 0
     with _open_video(path) as (container, stream):
-        announced, size = _announced(container, stream), _recorded_size(container)
+        (announced, seconds), size, clock = _announced(container, stream), _recorded_size(container), _Clock(1 / float(stream.average_rate or 25))
         if stream.width * stream.height > max_pixels: raise MediaError(f'{path}: frames of {stream.width}x{stream.height} are too large')
         for count, frame in enumerate(container.decode(stream), start=1):
             if frame.is_corrupt: raise MediaError(f'{path}: frame {count - 1} is damaged')
+            clock.note(frame)
             yield _upright(frame, size)
     if count == 0: raise MediaError(f'{path}: not one frame could be decoded; the file is damaged or cut short')
     if count < announced: raise MediaError(f'{path}: only {count} of {announced} frames could be decoded; the file is cut short')
+    if seconds > clock.now + 2.5 * clock.gap: raise MediaError(f'{path}: its frames end at {clock.now:.2f} of {seconds:.2f} seconds; the file is cut short')
 
 # %% ../nbs/00a_media.ipynb #c7ad070c
 def video_info(
