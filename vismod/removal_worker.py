@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['SAME_RESULT', 'RemovalJob', 'removal_job_of', 'content_of', 'models_of', 'dependencies', 'unfinished', 'own_scores',
-           'do_removal', 'removal_safely', 'load_models', 'serve_removals', 'removal_command', 'main', 'RemovalWorker']
+           'do_removal', 'thriftier', 'removal_safely', 'load_models', 'serve_removals', 'removal_command', 'main',
+           'RemovalWorker']
 
 # %% ../nbs/10b_removal_worker.ipynb #c33aa956
 import argparse
+import gc
 import json
-import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from time import perf_counter
 
 import pandas as pd
+import torch
 
 from .caption_files import Outcome
 from .caption_worker import Say, hello, private_output, request_of, watch_parent
@@ -135,18 +137,32 @@ def do_removal(
     write_json(folder / "done.json", dict(depends=job.depends, files=files, prompt=job.prompt, **jsonable(about)))
     return Outcome(job.id, "done", job.output, note="; ".join(removed.notes), seconds=seconds)
 
+# %% ../nbs/10b_removal_worker.ipynb #7b38a294
+def thriftier(
+    settings: RemovalSettings,
+) -> RemovalSettings | None:  # None: nothing more to save
+    "The next memory profile: half of what is held at a time, and the same result."
+    if settings.refiner == "none" or settings.frame_chunk == 1: return None
+    return replace(settings, frame_chunk=settings.frame_chunk // 2 or 4, pixel_chunk=settings.pixel_chunk // 2 or 1024)
+
 # %% ../nbs/10b_removal_worker.ipynb #142900b9
 def removal_safely(
     values: dict,  # a job's fields
-    remover: Remover,
+    remover: Remover,  # its settings become thriftier when a film asks for it
 ) -> Outcome:  # failed when anything goes wrong
     "`do_removal` for one of many: an error is an outcome too."
     name = str(values.get("id") or "") if isinstance(values, dict) else ""
     try: return do_removal(removal_job_of(values), remover)
     except InputError as error: return Outcome(name, "failed", error=str(error))
-    except Exception as error: return Outcome(name, "failed", error=f"{type(error).__name__}: {error}")
+    except Exception as error:
+        failed = Outcome(name, "failed", error=f"{type(error).__name__}: {error}")
+        smaller = thriftier(remover.settings) if isinstance(error, (MemoryError, torch.OutOfMemoryError)) else None
+    if not smaller: return failed
+    remover.settings = smaller
+    gc.collect(), torch.cuda.empty_cache()
+    return removal_safely(values, remover)
 
-
+# %% ../nbs/10b_removal_worker.ipynb #e9e63137
 def load_models(
     remover: Remover,
 ) -> list[str]:  # what was loaded
