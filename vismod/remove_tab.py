@@ -26,8 +26,9 @@ from .media import read_frames, write_video
 from .prompts import RemovalPrompt
 from .propainter_weights import FILES, find_weights
 from .removal_pass import RemovalSettings, Weights
-from .removal_session import CANVAS, PACKED, RemovalSession, on_canvas, open_film
+from .removal_session import CANVAS, RemovalSession, on_canvas, open_film
 from .remove import world_film
+from .sessions import PACKED
 from .tabs import ON_DEVICE, PNG, Clicks, Setup, sentence
 
 # %% ../nbs/10a_remove_tab.ipynb #f034f96a
