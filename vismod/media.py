@@ -143,7 +143,7 @@ BT709 = dict(dst_colorspace=1, dst_color_range=1)  # ITU-T H.273 numbers: BT.709
 # %% ../nbs/00a_media.ipynb #030387e6
 def _add_stream(container: av.container.OutputContainer, image: np.ndarray, fps: float, lossless: bool) -> av.VideoStream:
     "The H.264 stream of a new video"
-    options = {'qp': '0'} if lossless else {'crf': '17'}
+    options = {'qp': '0'} if lossless else {'crf': '17', 'bf': '0'}  # B-frames are not repeatable, see below
     rate = Fraction(fps).limit_denominator(1001)
     stream = container.add_stream('libx264rgb' if lossless else 'libx264', rate=rate, options=options)
     stream.height, stream.width = (side if lossless else side + side % 2 for side in image.shape[:2])
