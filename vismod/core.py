@@ -303,9 +303,16 @@ def __enter__(self: RunRecord) -> RunRecord:
         outputs={}, timings={}, notes={}, git=git_state(repo_root()), versions=package_versions(), python=platform.python_version(),
         device=device_name(), pid=os.getpid(), process_started=_birth(os.getpid()), earlier=earlier)
     self.save()
+    _announce(self.path)
     self._guard, self._clock = _handlers(_interrupt, 'SIGTERM'), time.perf_counter()
     self._guard.__enter__()
     return self
+
+# %% ../nbs/00_core.ipynb #64bd3923
+def _announce(path: Path):
+    "Tell the program that runs this notebook where a record is."
+    if not (listing := os.environ.get('VISMOD_RECORDS')): return
+    with open(listing, 'a', encoding='utf-8') as file: file.write(json.dumps(str(path)) + '\n')
 
 # %% ../nbs/00_core.ipynb #dc5c417a
 def _interrupt(number, frame): raise Interrupted(f'stopped by {signal.Signals(number).name}')
