@@ -18,7 +18,7 @@ from .auto_refine import AutoRefine, AutoSettings
 from .caption_commands import captioner_of
 from .captioners import CaptionerSettings
 from .commands import command, in_terminal
-from .core import InputError, Interrupted
+from .core import Interrupted
 from .footage import RemovalClip
 from .metrics import lpips_available
 from .remove_commands import all_flags, chosen_clips, clip_settings_of, removal_flags, remover_of
@@ -44,6 +44,8 @@ def auto_flags(
     tokenizer_path: str = "",  # CLIP tokenizer that counts tokens; empty: the first under models/
     base_url: str = "",  # captioner openai: the server; empty: OPENAI_BASE_URL
     upload_consent: store_true = False,  # captioner openai: pictures may be sent there
+    scheduler: str = "",  # local: several workers on this machine; or the address of a Dask scheduler, whose workers must see the same files; empty: one worker here
+    workers: int = 0,  # with --scheduler local: how many; 0: one per GPU, or one
     item_timeout: float = 3600,  # seconds per video and removal
     caption_timeout: float = 300,  # seconds per caption
     **kwargs,
@@ -62,7 +64,7 @@ def split_flags(
 
 # %% ../nbs/15f_auto_commands.ipynb #feb9ad8f
 OWN = ("prompt_cache_dir", "caption_env", "caption_python", "tokenizer_path", "frame_strategy", "num_sample_frames", "removed_class", "text_guidance_scale",
-       "skip_phase1_if_exists", "skip_phase3_if_exists", "force_recaption", "phase1_downscale", "phase1_W", "phase1_H", "item_timeout", "caption_timeout")
+       "skip_phase1_if_exists", "skip_phase3_if_exists", "force_recaption", "phase1_downscale", "phase1_W", "phase1_H", "scheduler", "workers", "item_timeout", "caption_timeout")
 
 
 def auto_settings_of(
@@ -74,7 +76,7 @@ def auto_settings_of(
     remover, measure = remover_of(flags), not flags["no_metrics"]
     kind, model = captioner_of(own["captioner"], own["caption_model_path"])
     captioner = CaptionerSettings(kind, model, flags["device"], flags["dtype"], base_url=own["base_url"], upload_consent=own["upload_consent"], timeout=own["caption_timeout"])
-    outputs = dict(metrics=measure, lpips=measure and lpips_available(), save_comparison=flags["save_comparison"], comparison_fps=flags["comparison_fps"])
+    outputs = dict(metrics=measure, lpips=measure and lpips_available(), save_comparison=flags["save_comparison"], comparison_fps=flags["comparison_fps"], skip_vfid=flags["skip_vfid"])
     return AutoSettings(output_dir, removal=remover.settings, weights=remover.weights, clip=clip_settings_of(flags), captioner=captioner, **outputs, **{name: own[name] for name in OWN})
 
 

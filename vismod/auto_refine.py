@@ -7,8 +7,10 @@ __all__ = ['PAGE', 'AutoSettings', 'Step', 'AutoRefine', 'first_line']
 
 # %% ../nbs/11_auto_refine.ipynb #d5e0366c
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -20,11 +22,15 @@ from .caption_files import SKIPPED, CaptionJob, Outcome
 from .caption_worker import worker_command
 from .captioners import CaptionerSettings
 from .captions import CaptionWorker, caption_many
-from .core import InputError, RunRecord, content_key, file_hash, read_json, resolve, write_json, write_text
+from .core import InputError, RunRecord, content_key, file_hash, progress, read_json, resolve, write_json, write_text
 from .footage import RemovalClip
+from .i3d import I3D, find_i3d, load_i3d, vfid
+from .images import list_images
 from .lock import alone
+from .media import read_frames
 from .prompts import RemovalPrompt, keeps, prompt_fields, resolve_prompt
 from .removal_clips import ClipSettings
+from .removal_cluster import spread
 from .removal_pass import RemovalSettings, Remover, Weights
 from .removal_worker import RemovalJob, RemovalWorker, content_of, dependencies, unfinished
 
@@ -55,6 +61,9 @@ class AutoSettings:
     lpips: bool = False  # also LPIPS
     save_comparison: bool = False  # phase 3: also comparison_4in1.mp4
     comparison_fps: float = 0
+    skip_vfid: bool = False  # do not measure VFID; without I3D weights it is left out anyway
+    scheduler: str = ""  # empty: one worker here; local: several on this machine; or a Dask scheduler's address
+    workers: int = 0  # with scheduler local: how many; 0: one per GPU, or one
     item_timeout: float = 3600  # seconds per video and removal
     caption_timeout: float = 300  # seconds per caption
 
@@ -204,16 +213,25 @@ def caption_prefix(self: AutoRefine) -> list[str]:
 
 
 @patch
+def maker(
+    self: AutoRefine,
+    phase: int,
+) -> Callable[[], CaptionWorker]:  # can be sent to another machine
+    "What makes the worker of a phase."
+    if phase != 2: return partial(RemovalWorker, self.auto.phase(phase), self.auto.weights)
+    prefix, tokenizer = self.caption_prefix, self.auto.tokenizer_path
+    command = worker_command(prefix[-1], self.auto.captioner, tokenizer)
+    return partial(CaptionWorker, prefix[0], self.auto.captioner, tokenizer, command=[*prefix, *command[1:]])
+
+
+@patch
 def start(
     self: AutoRefine,
     phase: int,
 ) -> CaptionWorker:  # not yet entered
     "Make the worker of a phase."
     self.workers[phase] += 1
-    if phase != 2: return RemovalWorker(self.auto.phase(phase), self.auto.weights)
-    prefix, tokenizer = self.caption_prefix, self.auto.tokenizer_path
-    command = worker_command(prefix[-1], self.auto.captioner, tokenizer)
-    return CaptionWorker(prefix[0], self.auto.captioner, tokenizer, command=[*prefix, *command[1:]])
+    return self.maker(phase)()
 
 # %% ../nbs/11_auto_refine.ipynb #3303a088
 @patch
@@ -230,6 +248,25 @@ def note(self: AutoRefine, phase: int, outcome: Outcome):
 
 # %% ../nbs/11_auto_refine.ipynb #eabbf27a
 @patch
+def count_started(self: AutoRefine, phase: int, started: int): self.workers[phase] += started
+
+
+@patch
+def work_through(
+    self: AutoRefine,
+    phase: int,
+    jobs: list[RemovalJob] | list[CaptionJob],
+):
+    "Have jobs done; raises InputError when no worker can be started."
+    timeout, told = self.auto.caption_timeout if phase == 2 else self.auto.item_timeout, lambda outcome: self.note(phase, outcome)
+    if not self.auto.scheduler:
+        caption_many(jobs, timeout=timeout, on_outcome=told, start=lambda: self.start(phase), desc=f"phase {phase}")
+        return
+    outcomes = spread(self.maker(phase), jobs, timeout, self.out, self.auto.scheduler, self.auto.workers, lambda started: self.count_started(phase, started))
+    for outcome in progress(outcomes, total=len(jobs), desc=f"phase {phase}"): told(outcome)
+
+# %% ../nbs/11_auto_refine.ipynb #ce5307cc
+@patch
 def run_phase(self: AutoRefine, phase: int):
     "Do a phase for all videos that need it."
     todo = []
@@ -239,8 +276,7 @@ def run_phase(self: AutoRefine, phase: int):
         if step.action == "run": todo.append(job)
         elif step.action != "blocked": print(f"[SKIP] Phase {phase} {clip.name}: {step.why}" if step.action == "skip" else f"Phase {phase} {clip.name}: failed; {step.error}", flush=True)
     if not todo: return
-    timeout = self.auto.caption_timeout if phase == 2 else self.auto.item_timeout
-    try: caption_many(todo, timeout=timeout, on_outcome=lambda outcome: self.note(phase, outcome), start=lambda: self.start(phase), desc=f"phase {phase}")
+    try: self.work_through(phase, todo)
     except InputError as error:
         for job in todo:
             if self.steps[job.id][phase].action == "run": self.note(phase, Outcome(job.id, "failed", error=str(error)))
@@ -268,7 +304,7 @@ def row(self: AutoRefine, clip: RemovalClip) -> dict:
 # %% ../nbs/11_auto_refine.ipynb #76acc3f3
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>run_OR_auto</title>
 <style>body {{ font: 14px sans-serif; margin: 2em }} table {{ border-collapse: collapse }} td, th {{ border: 1px solid #ccc; padding: .3em .6em; text-align: left; vertical-align: top }}</style>
-<h1>run_OR_auto</h1><p>{done} of {all} videos done; workers started: {workers}.</p>{table}</html>
+<h1>run_OR_auto</h1><p>{done} of {all} videos done; workers started: {workers}{vfid}.</p>{table}</html>
 """
 
 
@@ -278,18 +314,41 @@ def table(self: AutoRefine) -> pd.DataFrame:  # one row per video, also those le
     rows = [self.row(clip) for clip in self.clips]
     return pd.DataFrame(rows + [dict(clip=row.clip, status="failed", error=row.problem) for row in self.problems.itertuples()])
 
-# %% ../nbs/11_auto_refine.ipynb #ce5307cc
+# %% ../nbs/11_auto_refine.ipynb #04545bb6
+@patch
+def vfid_of_all(
+    self: AutoRefine,
+    network: I3D | None = None,  # None: `models/i3d`, if it is there
+) -> float | None:  # None: not asked for, no network, or fewer than two films with a truth
+    "VFID of the finished videos."
+    known = [clip for clip in self.clips if clip.truth and self.steps[clip.name].get(3, Step("")).action in ("done", "skip")]
+    if self.auto.skip_vfid or not self.auto.metrics or len(known) < 2 or not (network or find_i3d()): return None
+    results = (read_frames(self.folder(clip.name, 3) / "result/frames") for clip in known)
+    truths = (islice(read_frames(clip.truth), len(list_images(self.folder(clip.name, 3) / "result/frames"))) for clip in known)
+    return vfid(network or load_i3d(), results, truths)
+
+# %% ../nbs/11_auto_refine.ipynb #afd444e9
+@patch
+def write_errors(self: AutoRefine):
+    "Write, or remove, each video's error.json."
+    for name, steps in self.steps.items():
+        errors, path = {f"phase {phase}": step.error for phase, step in steps.items() if step.error}, self.folder(name, 3) / "error.json"
+        if errors: write_json(path, errors)
+        else: path.unlink(missing_ok=True)
+
+# %% ../nbs/11_auto_refine.ipynb #7e811ac6
 @patch
 def write_summary(self: AutoRefine) -> pd.DataFrame:
     "Write summary.csv, summary.json and summary.html."
-    table = self.table()
+    table, score = self.table(), self.vfid_of_all()
+    self.write_errors()
     write_text(self.out / "summary.csv", table.to_csv(index=False))
-    write_json(self.out / "summary.json", dict(videos=json.loads(table.to_json(orient="records")), workers=self.workers))
+    write_json(self.out / "summary.json", dict(videos=json.loads(table.to_json(orient="records")), workers=self.workers, vfid=score))
     shown = table.to_html(index=False, escape=True, na_rep="", border=0)
-    write_text(self.out / "summary.html", PAGE.format(done=int((table.status == "done").sum()) if len(table) else 0, all=len(table), workers=sum(self.workers.values()), table=shown))
+    write_text(self.out / "summary.html", PAGE.format(done=int((table.status == "done").sum()) if len(table) else 0, all=len(table), workers=sum(self.workers.values()), vfid="" if score is None else f"; VFID {score:g}", table=shown))
     return table
 
-# %% ../nbs/11_auto_refine.ipynb #04545bb6
+# %% ../nbs/11_auto_refine.ipynb #0f6c02c7
 @patch
 def run(
     self: AutoRefine,
