@@ -204,6 +204,7 @@ def overlaid_log(
         rows = run.table.dropna(subset=["step"]).assign(own=run.table.get("method", pd.Series("", run.table.index)).fillna("").astype(str))
         rows = rows[~rows.own.str.lower().str.startswith(tuple(BASELINES)) & (rows.metric.astype(str).str.startswith(tuple(metrics)) if metrics else True)]
         if "action" in rows and (overall := rows.action.isna() | rows.action.isin(["", "all"])).any(): rows = rows[overall]
+        if "split" in rows: rows = rows[rows.split.isin(["val"]) | ~rows.split.isin(["val"]).groupby(rows.metric).transform("any")]  # of many runs, only how they do on data they did not train on
         if rows.step.nunique() < 2: continue
         several = rows.own.nunique() > 1
         parts.append(rows.assign(method=[f"{run.name} {own}".strip() if several else run.name for own in rows.own]))
@@ -296,7 +297,7 @@ PAGE_STYLE = """
 body {font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 1200px; margin: 2em auto; padding: 0 1.5em}
 h1 {font-size: 1.7em; margin-bottom: .2em} h2 {font-size: 1.2em; margin-top: 2em} a {color: #0f766e} img {max-width: 100%}
 table {border-collapse: collapse; font-size: .88em} th, td {padding: .3em .7em; text-align: left; border-bottom: 1px solid #e5e7eb; vertical-align: top}
-thead th {border-bottom: 2px solid #9ca3af; white-space: nowrap} td {max-width: 24em; overflow-wrap: break-word} .wide {overflow-x: auto}
+thead th {border-bottom: 2px solid #9ca3af; white-space: nowrap} td {white-space: nowrap} td.long {white-space: normal; min-width: 16em; max-width: 28em; overflow-wrap: break-word} .wide {overflow-x: auto}
 .note {color: #6b7280} .done {color: #047857} .failed, .damaged, .lost, .interrupted {color: #b91c1c} .running {color: #b45309}
 """
 
@@ -325,7 +326,8 @@ def html_table(
     "A table whose cells are text and nothing else."
     head = "".join(f"<th>{shown(name)}</th>" for name in (table.index.name or "", *table.columns))
     link = lambda name: f'<a href="{escape(links[name])}">{shown(name)}</a>' if name in links else shown(name)
-    cell = lambda name, value: f'<td class="{shown(value)}">{shown(value)}</td>' if name == "status" else f"<td>{shown(value)}</td>"
+    kind = lambda name, text: text if name == "status" else "long" if len(text) > 45 else ""
+    cell = lambda name, value: f'<td class="{kind(name, shown(value))}">{shown(value)}</td>'
     body = "".join(f"<tr><th>{link(name)}</th>{''.join(map(cell, table.columns, row))}</tr>" for name, row in zip(table.index, table.itertuples(index=False)))
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
