@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import select
 import sys
 import threading
 import time
@@ -117,11 +118,12 @@ def serve(
 def watch_parent(
     every: float = 0.5,  # seconds between looks
 ):
-    "End this process when the one that started it is gone."
-    parent = os.getppid()
+    "End this process when the one that started it is gone, or nobody reads what it says any more."
+    parent, ear = os.getppid(), select.poll()
+    ear.register(os.dup(1), 0)  # the pipe that messages go to: an error on it means that it has no reader
 
     def look():
-        while os.getppid() == parent: time.sleep(every)
+        while os.getppid() == parent and not ear.poll(0): time.sleep(every)
         os._exit(4)
 
     threading.Thread(target=look, daemon=True).start()
