@@ -15,12 +15,13 @@ from fastcore.script import call_parse
 
 from .core import InputError
 from .path_tab import PATH_CSS, path_tab
+from .predict_tab import PREDICT_CSS, predict_tab
 from .remove_tab import REMOVE_CSS, remove_tab
 from .restore_tab import RESTORE_CSS, restore_tab
 from .tabs import Setup
 
 # %% ../nbs/15_app.ipynb #1c405ba4
-TABS: dict[str, Callable[[Setup], None]] = {"Pathways": path_tab, "Remove": remove_tab, "Restore": restore_tab}
+TABS: dict[str, Callable[[Setup], None]] = {"Predict": predict_tab, "Pathways": path_tab, "Restore": restore_tab, "Remove": remove_tab}
 
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="md",
                        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # fonts of the system: nothing to fetch
@@ -32,7 +33,8 @@ CSS = """
 .headline {margin: .2em 0 .4em; display: flex; flex-wrap: wrap; gap: .3em 1.6em; align-items: baseline}
 .headline em, .headline i {font-style: normal} .headline i {font-weight: 600}
 .headline .gain {color: var(--primary-600)} .headline .loss {color: #dc2626}
-""" + PATH_CSS + REMOVE_CSS + RESTORE_CSS
+.small img, .small video {image-rendering: pixelated}
+""" + PREDICT_CSS + PATH_CSS + RESTORE_CSS + REMOVE_CSS
 
 # %% ../nbs/15_app.ipynb #4b64924d
 def build_app(
@@ -87,9 +89,10 @@ def main(
     device: str = "auto",  # where to compute: auto, cpu, cuda or mps
     models: str = "models/restoration",  # folder of the restoration networks
     pathways: str = "tiny",  # the pathways' models: tiny (they know only the tabletop), or cogvideox-i2v
-    model_cache_dir: str = "models",  # folder of the pathways' models
+    model_cache_dir: str = "models",  # folder of the published models
+    adapters: str = "runs/02_train_lora",  # folder of training runs, whose adapters can predict
 ):
     "Open the app in the browser of this machine."
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the door, so that temporary folders are removed
-    try: launch(port, Setup(device, models, pathways, model_cache_dir))
+    try: launch(port, Setup(device, models, pathways, model_cache_dir, adapters))
     except InputError as error: sys.exit(str(error))

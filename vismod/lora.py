@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ATTENTION', 'TARGETS', 'WEIGHTS', 'CONV_IN', 'CARD', 'LoraSettings', 'expand_conv_in', 'add_lora', 'lora_state',
-           'save_lora', 'load_lora', 'probe', 'check_saved']
+           'save_lora', 'load_lora', 'probe', 'check_saved', 'halve_lora']
 
 # %% ../nbs/01a_lora.ipynb #db714e90
 import logging
@@ -15,6 +15,7 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from diffusers.training_utils import _collate_lora_metadata, cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -160,3 +161,20 @@ def check_saved(
     if not difference <= tolerance:
         raise RuntimeError(f"The adapter in {folder} does not reproduce the trained network: outputs differ by {difference:.3g}.")
     return difference
+
+# %% ../nbs/01a_lora.ipynb #e5fe823f
+def halve_lora(
+    source: str | Path,  # folder of an adapter, from `save_lora`
+    folder: str | Path,  # appears whole, replaces what was there
+) -> Path:  # the folder
+    "Copy an adapter in half precision; raises InputError when the source is not an adapter."
+    source, folder = Path(source), Path(folder)
+    if not (source / WEIGHTS).is_file() or not (source / CARD).is_file():
+        raise InputError(f"There is no {WEIGHTS} with its {CARD} in {source}: give the folder of a trained adapter, e.g. runs/02_train_lora/NAME/best.")
+    with atomic_path(folder, folder=True) as tmp:
+        for name in (WEIGHTS, CONV_IN):
+            if not (source / name).is_file(): continue
+            with safe_open(source / name, "pt") as file: notes = file.metadata()  # rank and alpha stand in there
+            save_file({key: value.half() for key, value in load_file(source / name).items()}, tmp / name, metadata=notes)
+        write_json(tmp / CARD, read_json(source / CARD))
+    return folder

@@ -20,7 +20,6 @@ from PIL import Image
 
 from .core import InputError, Interrupted
 from .eraser_weights import eraser_paths
-from .footage import READABLE_VIDEOS
 from .images import IMAGE_SUFFIXES, resize_mask
 from .media import read_frames, write_video
 from .prompts import RemovalPrompt
@@ -28,7 +27,7 @@ from .propainter_weights import FILES, find_weights
 from .removal_pass import RemovalSettings, Weights
 from .removal_session import CANVAS, RemovalSession, on_canvas, open_film
 from .remove import world_film
-from .sessions import PACKED
+from .sessions import PACKED, READABLE_VIDEOS
 from .tabs import ON_DEVICE, PNG, Clicks, Setup, sentence
 
 # %% ../nbs/10a_remove_tab.ipynb #f034f96a
