@@ -115,9 +115,10 @@ def _abandoned(path: Path) -> bool:
 # %% ../nbs/00_core.ipynb #3c068021
 def sweep_temporaries(
     folder: str | Path, # searched with all its subfolders; it may be missing
+    pattern: str = '**/.*', # where in it to look, as a glob
 ) -> list[Path]: # what was removed or put back
     "Clear away what killed runs left behind in `folder`, and put back any folder they had set aside."
-    found = [path for path in Path(folder).rglob('.*') if _LEFTOVER.fullmatch(path.name) and _abandoned(path)]
+    found = [path for path in Path(folder).glob(pattern) if _LEFTOVER.fullmatch(path.name) and _abandoned(path)]
     for path in found:
         kind, _, _, name = _LEFTOVER.fullmatch(path.name).groups()
         if kind == 'old' and not path.with_name(name).exists(): os.replace(path, path.with_name(name))

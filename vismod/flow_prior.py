@@ -11,13 +11,12 @@ __all__ = ['membrane', 'FlowSettings', 'pixel_places', 'camera_motion', 'complet
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 from fastcore.basics import patch
 
-from .priors import Filled, Footage, Prior, check_footage, paste
+from .priors import Filled, Footage, Prior, check_footage, paste, scratch_folder
 
 # %% ../nbs/07a_flow_prior.ipynb #e29323c9
 def _halve(values: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -387,8 +386,8 @@ class FlowPrior(Prior):
         return self._passes(check_footage(frames, masks, pictures, holes))
 
     def _passes(self, footage: Footage) -> Iterator[Filled]:
-        with TemporaryDirectory(prefix="vismod-flow-") as folder:
-            work = _Work(footage, self.settings, Path(folder))
+        with scratch_folder() as folder:
+            work = _Work(footage, self.settings, folder)
             work.measure()
             for kind in ("back", "ahead"): work.track(kind)
             work.collect()

@@ -8,8 +8,7 @@ __all__ = ['FLOW_CONTEXT', 'PICTURE_CONTEXT', 'LEAST', 'ProPainterSettings', 'ra
            'visiting', 'measure_flows', 'complete_flows', 'propagate_pictures', 'paint_window', 'paint_frames',
            'compose', 'ProPainterPrior', 'run_stages', 'propainter_prior']
 
-# %% ../nbs/07a_propainter.ipynb #082f5306
-import tempfile
+# %% ../nbs/07a_propainter.ipynb #d371c57d
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from copy import deepcopy
@@ -24,7 +23,7 @@ from pytorchcv.models.raft import calc_bidirectional_optical_flow_on_video_by_ra
 from torch import nn
 
 from .core import InputError, pick_device, progress
-from .priors import Filled, Footage, Prior, check_footage
+from .priors import Filled, Footage, Prior, check_footage, scratch_folder
 from .propainter_weights import Networks, load_propainter
 
 # %% ../nbs/07a_propainter.ipynb #a5e35ee6
@@ -394,7 +393,7 @@ def _passes(self: ProPainterPrior, footage: Footage) -> Iterator[Filled]:
         yield from (Filled(footage.picture(t, "frames").copy(), np.zeros(footage.size, bool)) for t in every)
         return
     clip = WorkClip(footage, work_size(*footage.size, self.settings.resize_ratio), self.settings, self.device)
-    with tempfile.TemporaryDirectory(prefix="vismod-propainter-") as folder, closing(run_stages(self.load(), clip, Path(folder))) as stages:
+    with scratch_folder() as folder, closing(run_stages(self.load(), clip, folder)) as stages:
         for t, (painted, left) in zip(every, stages):
             frame, picture = (footage.picture(t, kind) for kind in ("frames", "pictures"))
             mask, hole = (footage.hole(t, kind) for kind in ("masks", "holes"))
