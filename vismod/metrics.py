@@ -230,9 +230,18 @@ def extend(
     new = [column for column in dict.fromkeys(key for row in rows for key in row) if column not in self.columns]
     if new: self._add_columns(new)
     text = ''.join(_csv_line(row.get(column) for column in self.columns) for row in rows)
-    with open(self.path, 'ab', buffering=0) as file:
-        file.write(text.encode())
+    with open(self.path, 'ab', buffering=0) as file: _append_whole(file, text.encode())
+
+def _append_whole(file: io.FileIO, data: bytes):
+    "Put all of `data` on the disk, or none of it: a full disk takes a part, and says so only when asked for more"
+    size = os.fstat(file.fileno()).st_size
+    try:
+        rest = memoryview(data)
+        while rest: rest = rest[file.write(rest):]
         os.fsync(file.fileno())
+    except BaseException:
+        file.truncate(size)
+        raise
 
 # %% ../nbs/00b_metrics.ipynb #09b54a4e
 @patch
