@@ -14,6 +14,7 @@ import gradio as gr
 from fastcore.script import call_parse
 
 from .core import InputError
+from .edit_tab import EDIT_CSS, edit_tab
 from .path_tab import PATH_CSS, path_tab
 from .predict_tab import PREDICT_CSS, predict_tab
 from .remove_tab import REMOVE_CSS, remove_tab
@@ -21,7 +22,7 @@ from .restore_tab import RESTORE_CSS, restore_tab
 from .tabs import Setup
 
 # %% ../nbs/15_app.ipynb #1c405ba4
-TABS: dict[str, Callable[[Setup], None]] = {"Predict": predict_tab, "Pathways": path_tab, "Restore": restore_tab, "Remove": remove_tab}
+TABS: dict[str, Callable[[Setup], None]] = {"Predict": predict_tab, "Pathways": path_tab, "Guided edit": edit_tab, "Restore": restore_tab, "Remove": remove_tab}
 
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="md",
                        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # fonts of the system: nothing to fetch
@@ -34,7 +35,7 @@ CSS = """
 .headline em, .headline i {font-style: normal} .headline i {font-weight: 600}
 .headline .gain {color: var(--primary-600)} .headline .loss {color: #dc2626}
 .small img, .small video {image-rendering: pixelated}
-""" + PREDICT_CSS + PATH_CSS + RESTORE_CSS + REMOVE_CSS
+""" + PREDICT_CSS + PATH_CSS + EDIT_CSS + RESTORE_CSS + REMOVE_CSS
 
 # %% ../nbs/15_app.ipynb #4b64924d
 def build_app(

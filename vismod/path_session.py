@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXAMPLES', 'MAX_PIXELS', 'TEAL', 'GREY', 'example_edit', 'read_picture', 'path_pipeline', 'PathSession', 'Plot',
-           'score_curve']
+           'plot_words', 'plot_axes', 'score_curve']
 
 # %% ../nbs/03h_path_session.ipynb #e8afb49c
 import functools, tempfile, zipfile
@@ -145,19 +145,29 @@ class Plot:
 TEAL, GREY = "var(--primary-600, #0d9488)", "var(--body-text-color-subdued, #6b7280)"
 
 
-def _words(x: float, y: float, text: str, plot: Plot, colour: str = "currentColor", anchor: str | None = None) -> str:
+def plot_words(
+    x: float,  # drawing units
+    y: float,
+    text: str,
+    plot: Plot,
+    colour: str = "currentColor",
+    anchor: str | None = None,  # start, middle or end of the words is at x; None: whatever stays inside
+) -> str:  # SVG
     "A label that stays inside the drawing."
     anchor = anchor or ("start" if x < plot.left + 60 else "end" if x > plot.width - plot.right - 60 else "middle")
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{text}</text>'
 
 
-def _axes(plot: Plot) -> str:
+def plot_axes(
+    plot: Plot,
+    first: int = 0,  # number of the first frame
+) -> str:  # SVG
     "Score lines and frame numbers."
     low, high = plot.limits
     lines = [f'<line x1="{plot.left}" x2="{plot.width - plot.right}" y1="{plot.y(s):.1f}" y2="{plot.y(s):.1f}" stroke="{GREY}" stroke-opacity=".25"/>'
-             + _words(plot.left - 8, plot.y(s) + 4, f"{s:.2f}", plot, GREY, "end") for s in (low, (low + high) / 2, high)]
+             + plot_words(plot.left - 8, plot.y(s) + 4, f"{s:.2f}", plot, GREY, "end") for s in (low, (low + high) / 2, high)]
     step = max(1, round((len(plot.scores) - 1) / 8))
-    return "".join(lines) + "".join(_words(plot.x(i), plot.height - 6, str(i), plot, GREY, "middle") for i in range(0, len(plot.scores), step))
+    return "".join(lines) + "".join(plot_words(plot.x(i), plot.height - 6, str(first + i), plot, GREY, "middle") for i in range(0, len(plot.scores), step))
 
 # %% ../nbs/03h_path_session.ipynb #66a9f2d0
 def score_curve(
@@ -173,9 +183,9 @@ def score_curve(
     dots = "".join(f'<circle class="state" cx="{plot.x(i):.1f}" cy="{plot.y(scores[i]):.1f}" r="3" fill="{TEAL}"/>' for i in path)
     cx, cy = plot.x(chosen), plot.y(scores[chosen])
     mark = f'<path class="chosen" d="M{cx:.1f} {cy - 8:.1f}l8 8l-8 8l-8 -8z" fill="{TEAL}"/>'
-    if chosen != shown: mark += _words(cx, cy + 24 if cy < plot.height / 2 else cy - 14, "result", plot, TEAL)
+    if chosen != shown: mark += plot_words(cx, cy + 24 if cy < plot.height / 2 else cy - 14, "result", plot, TEAL)
     here = (f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{plot.top - 8}" y2="{plot.height - plot.bottom}" stroke="currentColor" stroke-opacity=".5"/>'
             f'<circle class="shown" cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="currentColor" stroke-width="2"/>')
-    here += _words(x, plot.top - 14, f"frame {shown}: {score:.3f}{' (result)' if shown == chosen else ''}", plot)
+    here += plot_words(x, plot.top - 14, f"frame {shown}: {score:.3f}{' (result)' if shown == chosen else ''}", plot)
     return (f'<svg class="curve" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {plot.width} {plot.height}" role="img" aria-label="score of every frame" '
-            f'font-size="12" font-family="inherit">{_axes(plot)}<polyline points="{line}" fill="none" stroke="{TEAL}" stroke-width="2" stroke-opacity=".6"/>{dots}{mark}{here}</svg>')
+            f'font-size="12" font-family="inherit">{plot_axes(plot)}<polyline points="{line}" fill="none" stroke="{TEAL}" stroke-width="2" stroke-opacity=".6"/>{dots}{mark}{here}</svg>')
