@@ -26,7 +26,7 @@ from .remove_commands import all_flags, chosen_clips, clip_settings_of, removal_
 # %% ../nbs/15f_auto_commands.ipynb #02c925e6
 @delegates(removal_flags)
 def auto_flags(
-    caption_env: str = "",  # conda environment of the captioner; empty: this one
+    caption_env: str = "",  # conda environment of the captioner, or uv, which makes one; empty: this one
     caption_python: str = "",  # instead: its interpreter
     caption_model_path: str = "",  # a vision-language model: a folder, qwen2.5-vl, internvl or owner/name on the hub; with openai its name there
     captioner: str = "",  # heuristic (no weights), vlm or openai; empty: vlm when there is a caption_model_path, else heuristic

@@ -44,7 +44,7 @@ class AutoSettings:
     weights: Weights = Weights()
     clip: ClipSettings = ClipSettings()
     captioner: CaptionerSettings = CaptionerSettings()
-    caption_env: str = ""  # conda environment of the captioner
+    caption_env: str = ""  # conda environment of the captioner, or uv
     caption_python: str = ""  # or its interpreter; both empty: this one
     tokenizer_path: str = ""  # CLIP tokenizer that counts; empty: the first under models/
     frame_strategy: str = "middle"  # middle or multi_sample
@@ -113,7 +113,7 @@ class AutoRefine:
         self.clips, self.auto, self.out = list(clips), auto, resolve(auto.output_dir)
         self.problems = problems if problems is not None else pd.DataFrame(columns=["clip", "problem"])
         self.prompt_cache = resolve(auto.prompt_cache_dir) if auto.prompt_cache_dir else self.out / "prompt_cache"
-        self.steps, self.workers = {clip.name: {} for clip in self.clips}, {1: 0, 2: 0, 3: 0}
+        self.steps, self.workers, self.last = {clip.name: {} for clip in self.clips}, {1: 0, 2: 0, 3: 0}, {}
 
     @property
     def video_name(self) -> str: return f"{self.auto.removal.refiner if self.auto.removal.refiner != 'none' else self.auto.removal.prior}.mp4"
@@ -209,7 +209,7 @@ def plan(
 @patch(as_prop=True)
 def caption_prefix(self: AutoRefine) -> list[str]:
     "How the captioner's python is run."
-    return interpreter(self.auto.caption_env, self.auto.caption_python)
+    return interpreter(self.auto.caption_env, self.auto.caption_python, self.auto.captioner.captioner)
 
 
 @patch
@@ -231,7 +231,15 @@ def start(
 ) -> CaptionWorker:  # not yet entered
     "Make the worker of a phase."
     self.workers[phase] += 1
-    return self.maker(phase)()
+    self.last[phase] = self.maker(phase)()
+    return self.last[phase]
+
+
+@patch(as_prop=True)
+def captioner_seen(self: AutoRefine) -> dict:
+    "What the captioner's process said about itself; empty when there was none here."
+    told = {**vars(self.last[2]).get("hello", {}), **vars(self.last[2]).get("ready", {})} if 2 in self.last else {}
+    return {name: told[name] for name in ("python", "versions", "model", "device") if name in told}
 
 # %% ../nbs/11_auto_refine.ipynb #3303a088
 @patch
@@ -267,15 +275,35 @@ def work_through(
 
 # %% ../nbs/11_auto_refine.ipynb #ce5307cc
 @patch
+def announce_captions(self: AutoRefine, jobs: list[CaptionJob]):
+    "Note which captions are about to be written."
+    for job in jobs:
+        before = file_hash(job.output) if Path(job.output).is_file() else ""
+        write_json(self.folder(job.id, 1) / "caption.json", self.caption_note(job.id) | dict(coming=dict(key=self.caption_key(job), before=before)))
+
+
+@patch
+def take_over_captions(self: AutoRefine):
+    "Note the captions that a killed run wrote and did not live to note."
+    for name in self.steps:
+        coming, file = self.caption_note(name).get("coming"), self.caption_file(name)
+        try: ours = coming and keeps(file) and prompt_fields(file).get("prompt_source") == "auto_masked" and file_hash(file) != coming["before"]
+        except InputError: ours = False
+        if ours: write_json(self.folder(name, 1) / "caption.json", dict(key=coming["key"], yaml=file_hash(file), seconds=0.0, refused=[]))
+
+# %% ../nbs/11_auto_refine.ipynb #04545bb6
+@patch
 def run_phase(self: AutoRefine, phase: int):
     "Do a phase for all videos that need it."
     todo = []
+    if phase == 2: self.take_over_captions()
     for clip in self.clips:
         step, job = self.choose(clip, phase)
         self.steps[clip.name][phase] = step
         if step.action == "run": todo.append(job)
         elif step.action != "blocked": print(f"[SKIP] Phase {phase} {clip.name}: {step.why}" if step.action == "skip" else f"Phase {phase} {clip.name}: failed; {step.error}", flush=True)
     if not todo: return
+    if phase == 2: self.announce_captions(todo)
     try: self.work_through(phase, todo)
     except InputError as error:
         for job in todo:
@@ -314,7 +342,7 @@ def table(self: AutoRefine) -> pd.DataFrame:  # one row per video, also those le
     rows = [self.row(clip) for clip in self.clips]
     return pd.DataFrame(rows + [dict(clip=row.clip, status="failed", error=row.problem) for row in self.problems.itertuples()])
 
-# %% ../nbs/11_auto_refine.ipynb #04545bb6
+# %% ../nbs/11_auto_refine.ipynb #afd444e9
 @patch
 def vfid_of_all(
     self: AutoRefine,
@@ -327,7 +355,7 @@ def vfid_of_all(
     truths = (islice(read_frames(clip.truth), len(list_images(self.folder(clip.name, 3) / "result/frames"))) for clip in known)
     return vfid(network or load_i3d(), results, truths)
 
-# %% ../nbs/11_auto_refine.ipynb #afd444e9
+# %% ../nbs/11_auto_refine.ipynb #7e811ac6
 @patch
 def write_errors(self: AutoRefine):
     "Write, or remove, each video's error.json."
@@ -336,7 +364,7 @@ def write_errors(self: AutoRefine):
         if errors: write_json(path, errors)
         else: path.unlink(missing_ok=True)
 
-# %% ../nbs/11_auto_refine.ipynb #7e811ac6
+# %% ../nbs/11_auto_refine.ipynb #0f6c02c7
 @patch
 def write_summary(self: AutoRefine) -> pd.DataFrame:
     "Write summary.csv, summary.json and summary.html."
@@ -348,7 +376,7 @@ def write_summary(self: AutoRefine) -> pd.DataFrame:
     write_text(self.out / "summary.html", PAGE.format(done=int((table.status == "done").sum()) if len(table) else 0, all=len(table), workers=sum(self.workers.values()), vfid="" if score is None else f"; VFID {score:g}", table=shown))
     return table
 
-# %% ../nbs/11_auto_refine.ipynb #0f6c02c7
+# %% ../nbs/11_auto_refine.ipynb #8c64d589
 @patch
 def run(
     self: AutoRefine,
@@ -359,5 +387,5 @@ def run(
         for phase in (1, 2, 3):
             with record.timing(f"phase {phase}"): self.run_phase(phase)
             table = self.write_summary()
-        record.note(workers=self.workers, failed=int((table.status == "failed").sum()) if len(table) else 0)
+        record.note(workers=self.workers, captioner=self.captioner_seen, failed=int((table.status == "failed").sum()) if len(table) else 0)
     return table
