@@ -42,7 +42,7 @@ def preview_degradation(
     crop: int = 160,  # side of the central square shown, pixels
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Show one photo under every combination of noise and compression."
+    "Show one photo under every combination of noise and compression. Example: vismod preview_degradation --photo coffee --sigmas '0 15 50' --qualities '90 30'"
     try: grid = [float(sigma) for sigma in sigmas.split()], [int(quality) for quality in qualities.split()]
     except ValueError: raise InputError(f"sigmas '{sigmas}' and qualities '{qualities}' must be numbers separated by spaces") from None
     print(save_image(resolve(out), degradation_grid(_photo(photo), *grid, subsampling, crop)))
@@ -53,7 +53,7 @@ def check_device(
     device: str = "auto",  # auto, cuda, mps or cpu
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Name the device, and compare a training step on it with the same step on the CPU."
+    "Name the device, and compare a training step on it with the same step on the CPU. Example: vismod check_device --device cuda"
     place, dtype = pick_device(device)
     torch.manual_seed(0)
     batch, results = torch.rand(4, 3, 96, 96), {}
@@ -83,7 +83,7 @@ def train_restore(
     resume: bool_arg = True,  # go on where an earlier run of the same settings stopped
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Train a restoration network; the same command goes on after an interruption."
+    "Train a restoration network; the same command goes on after an interruption. Example: vismod train_restore --photos data/clean_train --steps 5000"
     if threads: torch.set_num_threads(threads)
     changes = dict(size=size or None, steps=steps or None, seed=seed if seed >= 0 else None, data=dict(photos=photos) if photos else None)
     trainer = train_restorer(read_settings(config, **changes), out or f"runs/train_restore/{Path(config).stem}", device, resume)
@@ -101,7 +101,7 @@ def eval_restore(
     threads: int = 0,  # CPU threads, 0 leaves them alone
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Measure restoration networks on clean photos."
+    "Measure restoration networks on clean photos. Example: vismod eval_restore --weights 's m' --photos data/clean_val --classical 'nlm tv'"
     if threads: torch.set_num_threads(threads)
     found = embedded_photos("held_out") if photos == "embedded" else read_photos(photos)
     test = {name: central_square(photo, crop) for name, photo in zip(found.names, found)}
@@ -128,7 +128,7 @@ def restore(
     threads: int = 0,  # CPU threads, 0 leaves them alone
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Restore pictures; finished ones are skipped when the command is given again."
+    "Restore pictures; finished ones are skipped when the command is given again. Example: vismod restore photos --out restored --comparison"
     if threads: torch.set_num_threads(threads)
     predict = load_export(weights) if Path(weights).suffix in (".onnx", ".pt") else load_restorer(weights, device)
     settings = RestoreSettings(strength, None if sigma < 0 else sigma, tile, None, self_ensemble, format, save_comparison=comparison)
@@ -145,7 +145,7 @@ def export_restore(
     out: str = "",  # the folder to write to; empty: runs/export_restore/ and the name of the weights
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Write TorchScript, ONNX and a model card, and check both against the network."
+    "Write TorchScript, ONNX and a model card, and check both against the network. Example: vismod export_restore --weights m"
     folder = resolve(out or f"runs/export_restore/{Path(weights).stem}")
     print(deliver(weights, folder).to_string(index=False))
     print(f"exported to {folder}")
@@ -157,6 +157,6 @@ def demo_restore(
     device: str = "auto",  # where to compute: auto, cpu, cuda or mps
     debug: store_true = False,  # show the traceback of an error
 ):
-    "Open the app in the browser of this machine."
+    "Open the app in the browser of this machine. Example: vismod demo_restore --port 0"
     from vismod.app import Setup, launch  # only here: Gradio takes seconds to import, and six commands do without it
     launch(port, Setup(device))
