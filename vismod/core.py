@@ -229,7 +229,7 @@ def git_state(
     folder: str | Path, # the root of a work tree
 ) -> dict: # `commit` (40 hex digits or None) and `dirty` (bool or None)
     "The commit of the code in `folder`, and whether files differ from it; both None outside git."
-    def git(*words): return subprocess.run(['git', '-C', str(folder), *words], capture_output=True, text=True, timeout=30)
+    def git(*words): return subprocess.run(['git', '--no-optional-locks', '-C', str(folder), *words], capture_output=True, text=True, timeout=30)
     try:
         commit, status = git('rev-parse', '--show-toplevel', 'HEAD'), git('status', '--porcelain')
         top, *head = commit.stdout.split('\n')
