@@ -16,15 +16,20 @@ class InputError(ValueError):
     "Something the user can fix; its message is one sentence: what is wrong, where, what to do."
     exit_code = 2
 
-# %% ../nbs/00_base.ipynb #8ff327f6
+# %% ../nbs/00_base.ipynb #fb684da1
+def _working_directory() -> Path:
+    "The working directory; the top of the disk when it has been deleted."
+    try: return Path.cwd()
+    except FileNotFoundError: return Path(os.sep)
+
 def repo_root(
     start: str | Path | None = None, # folder to search upwards from; default: the working directory
 ) -> Path: # the folder that holds `settings.ini`
     "The repository root, seen from `start`; else the one this package was installed from; else the working directory."
-    here = Path(start or Path.cwd()).absolute()
+    here = Path(start or _working_directory()).absolute()
     for folder in (here, *here.parents, *Path(__file__ if '__file__' in globals() else here).absolute().parents):
         if (folder/'settings.ini').is_file(): return folder
-    return Path.cwd()
+    return _working_directory()
 
 # %% ../nbs/00_base.ipynb #eb438498
 def resolve(

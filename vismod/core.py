@@ -7,10 +7,10 @@ __all__ = ['DTYPES', 'pick_device', 'jsonable', 'key_generator', 'key_rng', 'see
            'read_json', 'file_hash', 'folder_hash', 'content_key', 'Interrupted', 'StopRequest', 'graceful_stop',
            'package_versions', 'git_state', 'device_name', 'RunRecord', 'in_kernel', 'progress_shown', 'progress']
 
-# %% ../nbs/00_core.ipynb #87837cb0
-import hashlib, importlib.metadata, json, math, os, platform, random, re, signal, subprocess, sys, threading, time, traceback
+# %% ../nbs/00_core.ipynb #61a41640
+import fcntl, hashlib, importlib.metadata, json, math, os, platform, random, re, signal, subprocess, sys, threading, time, traceback
 import numpy as np, psutil, torch
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timezone
 from pathlib import Path, PurePath
@@ -293,10 +293,20 @@ def _hash_input(self: RunRecord, path: str | Path) -> dict:
     if isinstance(path, Path): raise InputError(f'input {path} does not exist; check the path')
     return dict(path=path, sha256=None)
 
+# %% ../nbs/00_core.ipynb #57315277
+@contextmanager
+def _one_at_a_time(folder: Path):
+    "Make other processes wait here; the system lets go of the folder when the process ends, however it ends."
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError): fcntl.flock(handle, fcntl.LOCK_EX)  # some network disks cannot
+        yield
+    finally: os.close(handle)
+
 # %% ../nbs/00_core.ipynb #35659803
 @patch
-def __enter__(self: RunRecord) -> RunRecord:
-    self.folder.mkdir(parents=True, exist_ok=True)
+def _claim(self: RunRecord):
+    "Begin the record, unless another process is at work here."
     earlier = self._earlier()
     self.data = dict(
         name=self.name, status='running', attempts=len(earlier) + 1, started=_now(), ended=None, error=None,
@@ -304,6 +314,12 @@ def __enter__(self: RunRecord) -> RunRecord:
         outputs={}, timings={}, notes={}, git=git_state(repo_root()), versions=package_versions(), python=platform.python_version(),
         device=device_name(), pid=os.getpid(), process_started=_birth(os.getpid()), earlier=earlier)
     self.save()
+
+@patch
+def __enter__(self: RunRecord) -> RunRecord:
+    try: self.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error: raise InputError(f'cannot write to {self.folder} ({error.strerror}); choose another folder or free it') from None
+    with _one_at_a_time(self.folder): self._claim()
     _announce(self.path)
     self._guard, self._clock = _handlers(_interrupt, 'SIGTERM'), time.perf_counter()
     self._guard.__enter__()
