@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'GALLERY_STYLE', 'plain', 'first_paragraph', 'thumbnail', 'Report', 'read_report', 'Planned', 'check_planned',
-           'read_plan', 'address', 'card', 'gallery', 'choose', 'total_size']
+           'read_plan', 'address', 'card', 'gallery', 'choose', 'total_size', 'check_size', 'keep_files', 'make_report',
+           'make_reports']
 
 # %% ../nbs/13e_gallery.ipynb #dcbfab66
 import base64
 import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from html import escape, unescape
@@ -20,14 +20,15 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-import yaml
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from .core import InputError, atomic_path, progress, repo_root, resolve, write_text
+from .core import InputError, atomic_path, repo_root, resolve, write_text
 from .images import load_image, natural_key
+from .notebook_parameters import check_parameters, find_notebook, load_yaml, notebook_parameters
+from .notebook_runs import run_notebook
 from .reports import html_page, html_report
-from .run_comparison import data_url, html_table
+from .run_comparison import data_url
 
 # %% ../nbs/13e_gallery.ipynb #9014472f
 def plain(
@@ -132,6 +133,7 @@ def check_planned(
     plain_names = [planned.notebook, *filter(None, [planned.report, planned.picture]), *(name for names in planned.keep.values() for name in names)]
     if bad := [name for name in plain_names if not isinstance(name, str) or Path(name).name != name or name.startswith(".")]: raise InputError(f"{where}: '{bad[0]}' is not a plain name")
     if not (repo_root() / f"nbs/{planned.notebook}.ipynb").is_file(): raise InputError(f"{where}: there is no nbs/{planned.notebook}.ipynb")
+    check_parameters(notebook_parameters(planned.notebook), planned.parameters, f"{where}: {planned.notebook}")
     return planned
 
 # %% ../nbs/13e_gallery.ipynb #1bb5d597
@@ -139,10 +141,8 @@ def read_plan(
     path: str | Path = "reports/plan.yaml",
 ) -> tuple[list[Planned], float]:  # the runs in their order, and how many MB all reports may have together
     "The plan of all reports; raises InputError for a damaged one."
-    try: content = yaml.safe_load(resolve(path).read_text(encoding="utf-8"))
-    except OSError as error: raise InputError(f"{path} cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error: raise InputError(f"{path} is not YAML ({' '.join(str(error).split())[:120]})") from None
-    if not isinstance(content, dict) or not isinstance(content.get("runs"), list): raise InputError(f"{path} has no list of runs")
+    content = load_yaml(path)
+    if not isinstance(content.get("runs"), list): raise InputError(f"{path} has no list of runs")
     return [check_planned(entry, f"{path}, run {number}") for number, entry in enumerate(content["runs"], 1)], float(content.get("limit_mb", 25))
 
 # %% ../nbs/13e_gallery.ipynb #00873422
@@ -220,3 +220,59 @@ def total_size(
     folders = [folder / name for name in dict.fromkeys([*(run.report for run in planned if run.report), "readme"])]
     count = lambda place: sum(path.stat().st_size for path in place.rglob("*") if path.is_file() and (place.name, path.suffix) != ("readme", ".html"))
     return {place.name: count(place) / 1e6 for place in folders if place.is_dir()}
+
+
+def check_size(
+    folder: Path,  # reports/
+    planned: Sequence[Planned],
+    limit: float,  # MB
+) -> float:  # MB
+    "Raise InputError when the reports together have become too large."
+    sizes = total_size(folder, planned)
+    total = sum(sizes.values())
+    if total > limit: raise InputError(f"the reports take {total:.1f} MB, more than the {limit:g} of plan.yaml: the largest is {max(sizes, key=sizes.get)} with {max(sizes.values()):.1f} MB; show fewer or smaller pictures in it")
+    return total
+
+# %% ../nbs/13e_gallery.ipynb #cc55a8ea
+def keep_files(
+    planned: Planned,
+    folder: Path,  # of the report
+):
+    "Copy what belongs beside the page; raises InputError when the run has not written it."
+    for pattern, names in planned.keep.items():
+        fitting = sorted(repo_root().glob(pattern), key=lambda place: place.stat().st_mtime)
+        for name in names:
+            place = next((place / name for place in reversed(fitting) if (place / name).is_file()), None)
+            if place is None: raise InputError(f"{planned.notebook} has written no {name} in {pattern}")
+            with atomic_path(folder / name) as temporary: temporary.write_bytes(place.read_bytes())
+
+
+def make_report(
+    planned: Planned,
+    folder: Path,  # reports/
+) -> dict:  # report, notebook, status, seconds, problem
+    "Run one notebook of the plan, and put its page and files in their place."
+    about = dict(report=planned.report, notebook=planned.notebook, status="skipped", seconds=0.0, problem="")
+    if planned.needs and not resolve(planned.needs).exists(): return about | dict(problem=f"needs {planned.needs}")
+    run = run_notebook(planned.notebook, planned.parameters, out="runs/reports", name=f"{planned.report or 'preparation'}-{planned.notebook}")
+    about |= dict(status=run.status, seconds=round(run.seconds, 1), problem=run.error)
+    if run.status != "done" or not planned.report: return about
+    try: keep_files(planned, folder / planned.report)
+    except InputError as error: return about | dict(status="failed", problem=str(error))
+    html_report(run.folder / f"{planned.notebook}.ipynb", folder / planned.report / f"{planned.notebook}.html")
+    return about
+
+# %% ../nbs/13e_gallery.ipynb #759669e2
+def make_reports(
+    names: Sequence[str] = (),  # reports or notebooks of the plan; none: all
+    plan: str | Path = "reports/plan.yaml",
+    tell=print,  # called with a line after each run
+) -> pd.DataFrame:  # a row per run: report, notebook, status (done, failed, skipped), seconds, problem
+    "Make reports anew, past those that fail, and write the gallery; raises InputError when they have become too large."
+    (planned, limit), folder, rows = read_plan(plan), resolve(plan).parent, []
+    for run in choose(planned, names):
+        rows.append(make_report(run, folder))
+        tell("  ".join(filter(None, [rows[-1]["status"], run.report, run.notebook, f"{rows[-1]['seconds']:.0f} s", rows[-1]["problem"]])))
+    check_size(folder, planned, limit)
+    gallery(folder)
+    return pd.DataFrame(rows)
