@@ -21,7 +21,7 @@ from .remove_tab import REMOVE_CSS, remove_tab
 from .restore_tab import RESTORE_CSS, restore_tab
 from .tabs import Setup
 
-# %% ../nbs/15_app.ipynb #1c405ba4
+# %% ../nbs/15_app.ipynb #e74ae064
 TABS: dict[str, Callable[[Setup], None]] = {"Predict": predict_tab, "Pathways": path_tab, "Guided edit": edit_tab, "Restore": restore_tab, "Remove": remove_tab}
 
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="md",
@@ -93,7 +93,7 @@ def main(
     model_cache_dir: str = "models",  # folder of the published models
     adapters: str = "runs/02_train_lora",  # folder of training runs, whose adapters can predict
 ):
-    "Open the app in the browser of this machine."
+    "Open the app in the browser of this machine. Example: vismod app --port 0"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leave through the door, so that temporary folders are removed
     try: launch(port, Setup(device, models, pathways, model_cache_dir, adapters))
     except InputError as error: sys.exit(str(error))
