@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from .base import InputError, resolve
+from .base import InputError, in_words, resolve
 from .caption_frames import STRATEGIES, View, look
 from .caption_rules import clean_caption, descriptiveness, problem_with
 from .captioners import Captioner, NoCaption, Refused
@@ -183,4 +183,4 @@ def caption_safely(
         name = job.id or Path(job.output).stem
         return caption_to_file(job, captioner, count)
     except (InputError, NoCaption) as error: return Outcome(name, "failed", error=str(error))
-    except Exception as error: return Outcome(name, "failed", error=f"{type(error).__name__}: {error}")
+    except Exception as error: return Outcome(name, "failed", error=in_words(error))

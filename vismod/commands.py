@@ -17,12 +17,14 @@ from pathlib import Path
 from fastcore.docments import docments
 from fastcore.script import Param, anno_parser, bool_arg, call_parse, is_cli, store_true
 
+from .base import in_words, no_space
+
 # %% ../nbs/00i_commands.ipynb #323bf2a8
 def exit_code(
     error: BaseException,  # what came up
 ) -> int | None:  # None: not meant for users
     "The exit code an error asks for."
-    return getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else None)
+    return getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 1 if no_space(error) else None)
 
 
 _RUNNING = ContextVar("the command that `dispatch` runs", default=None)
@@ -44,7 +46,7 @@ def command(
         try: return function(*args, **kwargs)
         except BaseException as error:
             if debug or exit_code(error) is None or not in_terminal(parsed): raise
-            print(f"{function.__name__}: {error}", file=sys.stderr)
+            print(f"{function.__name__}: {in_words(error) if no_space(error) else error}", file=sys.stderr)
             sys.exit(exit_code(error))
     parsed = call_parse(guarded)
     return parsed

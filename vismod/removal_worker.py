@@ -20,6 +20,7 @@ from time import perf_counter
 import pandas as pd
 import torch
 
+from .base import in_words
 from .caption_files import Outcome
 from .caption_worker import Say, hello, private_output, request_of, watch_parent
 from .captions import CaptionWorker
@@ -155,7 +156,7 @@ def removal_safely(
     try: return do_removal(removal_job_of(values), remover)
     except InputError as error: return Outcome(name, "failed", error=str(error))
     except Exception as error:
-        failed = Outcome(name, "failed", error=f"{type(error).__name__}: {error}")
+        failed = Outcome(name, "failed", error=in_words(error))
         smaller = thriftier(remover.settings) if isinstance(error, (MemoryError, torch.OutOfMemoryError)) else None
     if not smaller: return failed
     remover.settings = smaller
