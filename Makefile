@@ -8,6 +8,9 @@ JOBS ?= 2                 # notebooks tested at a time, one thread each
 NB ?=                     # make test NB="00 01": only the notebooks whose names start like this
 PORT ?= 7860              # where `make app` listens
 
+# what `make reports` makes anew, e.g. REPORTS="video_edit"; empty: all of reports/plan.yaml
+REPORTS ?=
+
 # what `make restore` asks of its notebook, e.g. RESTORE="-p photos data/clean_train -p steps 5000"
 RESTORE ?=
 
@@ -25,6 +28,11 @@ DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
 DEMO_TRAIN ?= -p epochs $(DEMO_EPOCHS)
 DEMO_PREDICT ?= -p lora runs/02_train_lora/world-e$(strip $(DEMO_EPOCHS))/best
+DEMO_PATHWAYS ?=
+DEMO_EDIT ?=
+DEMO_RESTORE ?=
+DEMO_REMOVE ?=
+DEMO_AUTO ?=
 TINY_QWEN ?= -p out models/tiny/qwen-image-edit -p pictures 12000 -p vae_steps 2800 -p decoder_steps 1400 -p examples 12000 -p editor_steps 10500 -p held_out 64
 TINY_CLIP ?= -p out models/tiny/clip -p edits 13000 -p steps 2300 -p batch 64 -p held_out 200
 TINY_COG ?= -p out models/tiny/cogvideox-i2v -p films 6000 -p vae_steps 3800 -p steps 6600 -p batch 16 -p held_out 100
@@ -41,7 +49,7 @@ QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREA
 	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo restore edit pathways remove app test test-ui export tiny readme lab hooks constraints clean
+.PHONY: help install demo restore edit pathways remove app test test-ui export tiny readme reports lab hooks constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -74,11 +82,17 @@ define notebook
 	  $(BIN)/python -m vismod.reports html runs/$(2)/$(1).ipynb reports/$(2)/$(1).html; exit $$status
 endef
 
-demo: install  ## ghost -> LoRA -> predict on the embedded world, with reports
+demo: install  ## all five pipelines on the embedded world, with one page for everything: reports/demo/index.html
 	$(call notebook,01_ghosting,demo,$(DEMO_GHOSTING))
 	$(call notebook,02_train_lora,demo,$(DEMO_TRAIN))
 	$(call notebook,03_predict,demo,$(DEMO_PREDICT))
-	@echo "== done; open in a browser:"; ls -1 $(CURDIR)/reports/demo/*.html
+	$(call notebook,04_pathways,demo,$(DEMO_PATHWAYS))
+	$(call notebook,06_video_edit,demo,$(DEMO_EDIT))
+	$(call notebook,10_remove,demo,$(DEMO_REMOVE))
+	$(call notebook,11_auto_refine,demo,$(DEMO_AUTO))
+	$(call notebook,13_restoration,demo,$(DEMO_RESTORE))
+	@$(QUIET_ENV) $(BIN)/vismod report --folder reports/demo
+	@echo "== done; open in a browser: $(CURDIR)/reports/demo/index.html"
 
 restore: install  ## train, measure and export a small restoration network, with a report
 	$(call notebook,13_restoration,restoration,$(RESTORE))
@@ -115,6 +129,9 @@ tiny: install  ## train the tiny checkpoints in models/tiny anew
 readme: install  ## run nbs/index.ipynb and write README.md from it
 	$(call notebook,index,readme,)
 	$(BIN)/python -m vismod.reports readme runs/readme/index.ipynb README.md
+
+reports: install  ## run reports/plan.yaml (hours), and write reports/index.html
+	@$(QUIET_ENV) $(BIN)/vismod report $(if $(strip $(REPORTS)),$(REPORTS),--all)
 
 lab: install  ## JupyterLab; notebooks are cleaned when saved
 	$(BIN)/jupyter lab --config=.ci/jupyter_server_config.py
