@@ -6,9 +6,10 @@
     .venv/bin/python .ci/test.py --checks        the checks alone
 
 JOBS (2) notebooks run at a time, with THREADS (1) threads each and TIMEOUT (900) seconds at most.
-Nothing in the work tree is changed: clean and export run in a copy. The last line is "N passed, M failed".
+Nothing in the work tree is changed: clean and export run in a copy. Before the end the style of the notebooks is measured,
+which informs and fails nothing. The last line is "N passed, M failed".
 """
-import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, time
+import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, statistics, subprocess, sys, tempfile, time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
@@ -135,16 +136,159 @@ def star_imports(code):
     return [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == '*']
 
 
+def code_lines(cell):
+    "Lines that are neither empty nor a directive of nbdev."
+    return [line for line in source(cell).splitlines() if line.strip() and not line.lstrip().startswith('#|')]
+
+
 def check_cells(root):
     "no code cell over 40 lines, no star import"
     for path, notebook in loadable(root):
         for cell in code_cells(notebook):
-            lines = [line for line in source(cell).splitlines() if line.strip() and not line.lstrip().startswith('#|')]
-            if len(lines) > LONGEST_CELL: yield f'{path.name}, cell {cell.get("id")}: {len(lines)} lines; split it'
+            if (lines := len(code_lines(cell))) > LONGEST_CELL: yield f'{path.name}, cell {cell.get("id")}: {lines} lines; split it'
             for module in star_imports(source(cell)): yield f'{path.name}, cell {cell.get("id")}: from {module} import *; name what is needed'
 
 
-CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells}
+def imported(code):
+    "Modules of the project that code imports, also inside functions."
+    for node in ast.walk(ast.parse(re.sub(r'(?m)^\s*[%!].*$', '', code))):
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('vismod.'): yield node.module.split('.')[1]
+        elif isinstance(node, ast.ImportFrom) and node.module == 'vismod': yield from (name.name for name in node.names)
+        elif isinstance(node, ast.Import): yield from (name.name.split('.')[1] for name in node.names if name.name.startswith('vismod.'))
+
+
+def module_of(notebook):
+    "What a notebook exports to; empty when nothing."
+    found = re.search(r'(?m)^#\|\s*default_exp\s+(\S+)', '\n'.join(map(source, code_cells(notebook)[:1])))
+    return found[1] if found else ''
+
+
+def check_order(root):
+    "what a notebook exports imports only from notebooks before it"
+    notebooks = {path.stem: notebook for path, notebook in loadable(root)}
+    home = {module_of(notebook): name for name, notebook in notebooks.items() if module_of(notebook)}
+    for name, notebook in notebooks.items():
+        for cell in filter(exported, code_cells(notebook)):
+            try: later = {module for module in imported(source(cell)) if home.get(module, '') >= name}
+            except SyntaxError: continue  # its own test will fail
+            for module in sorted(later): yield f'{name}, cell {cell.get("id")}: imports {module}, which {home[module]} exports: renumber one, or move what is needed'
+
+
+def exported(cell):
+    return cell.get('cell_type') == 'code' and re.match(r'#\|\s*export', source(cell)) is not None
+
+
+def check_rooms(root):
+    "every notebook stands in the table of rooms on the front page"
+    index = root / settings_of(root)['nbs_path'] / settings_of(root).get('readme_nb', 'index.ipynb')
+    if not index.is_file(): return
+    named = set(re.findall(r'`([^`]+)`', '\n'.join(line for cell in load(index)['cells'] for line in source(cell).splitlines() if line.startswith('| `'))))
+    for path in notebooks_in(root):
+        if path != index and path.stem not in named: yield f'{path.stem} is missing in the table of rooms of {index.name}'
+
+
+DOCUMENTS = ('README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'data/README.md', 'models/**/*.md', 'reports/*/README.md')
+LINK = re.compile(r'\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)|(?:src|href)="([^"]+)"')
+
+
+def tracked(root):
+    "Files and folders that git knows; None where this is no repository, as in a copy or an archive."
+    if not (root / '.git').exists(): return None
+    listed = subprocess.run(['git', 'ls-files', '-z'], cwd=root, capture_output=True, text=True)
+    files = [Path(name) for name in listed.stdout.split('\0') if name]
+    return {*files, *(folder for file in files for folder in file.parents)}
+
+
+def links(text):
+    "Relative targets of a document's links, code left out."
+    prose = re.sub(r'(?ms)^\s*```.*?^\s*```|`[^`\n]*`', '', text)
+    found = (first or second for first, second in LINK.findall(prose))
+    return [target.split('#')[0] for target in found if not re.match(r'[a-z][a-z0-9+.-]*:|#|/', target)]
+
+
+def check_links(root):
+    "relative links of the documents lead to something that git tracks"
+    known = tracked(root)
+    for path in sorted({path for pattern in DOCUMENTS for path in root.glob(pattern)}):
+        for target in sorted({*links(path.read_text(encoding='utf-8'))}):
+            place = Path(os.path.normpath(path.parent.relative_to(root) / target))
+            if not (root / place).exists() if known is None else place not in known: yield f'{path.relative_to(root)}: {target} leads to nothing that git tracks'
+
+
+CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells, 'order': check_order}
+WISHES = {'rooms': check_rooms, 'links': check_links}  # told, not counted
+
+
+# The measure: how far the notebooks are from how they are meant to be written (CONTRIBUTING.md). It informs.
+
+MEDIAN, P90, PROSE, FOLLOWED, LONG_MODULE, FARTHEST = 5, 20, (0.25, 1 / 3), 0.6, 300, 5
+
+
+def defined(cell):
+    "Names that an exported cell defines; none for one of imports, or of private helpers alone."
+    if not exported(cell): return set()
+    try: nodes = ast.parse(source(cell)).body
+    except SyntaxError: return set()
+    return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
+
+
+def followed(cells):
+    "For each cell that exports a definition: whether the next code cell shows or tests it."
+    code = [cell for cell in cells if cell.get('cell_type') == 'code' and source(cell).strip()]
+    return [not exported(after) and any(re.search(rf'\b{name}\b', source(after)) for name in names)
+            for cell, after in zip(code, [*code[1:], {}]) if (names := defined(cell))]
+
+
+def percentile(values, share):
+    return sorted(values)[max(0, -(-len(values) * share // 100) - 1)] if values else 0
+
+
+def measure(notebook):
+    "Lines of each code cell, numbers of cells, and which definitions are shown at once."
+    cells = [cell for cell in notebook.get('cells', []) if source(cell).strip()]
+    lines = [len(code_lines(cell)) for cell in code_cells(notebook) if code_lines(cell)]
+    return dict(lines=lines, cells=len(cells), prose=sum(cell.get('cell_type') == 'markdown' for cell in cells), followed=followed(cells))
+
+
+def together(measures):
+    "Measures of several notebooks as one."
+    rows = [*measures]
+    return dict(lines=sum((row['lines'] for row in rows), []), cells=sum(row['cells'] for row in rows), prose=sum(row['prose'] for row in rows),
+                followed=sum((row['followed'] for row in rows), []))
+
+
+def share(part, whole):
+    return part / whole if whole else 1.0
+
+
+def distance(row):
+    "How far a notebook is from the targets; 0 when it meets them all."
+    prose = share(row['prose'], row['cells'])
+    return (max(0, statistics.median(row['lines'] or [0]) / MEDIAN - 1) + max(0, percentile(row['lines'], 90) / P90 - 1)
+            + max(0, PROSE[0] - prose, prose - PROSE[1]) / PROSE[0] + max(0, 1 - share(sum(row['followed']), len(row['followed'])) / FOLLOWED))
+
+
+def told(row):
+    return (f'lines of a code cell: median {statistics.median(row["lines"] or [0]):g}, 90% within {percentile(row["lines"], 90):g}, longest {max(row["lines"], default=0)}; '
+            f'prose {share(row["prose"], row["cells"]):.0%}; shown or tested at once {share(sum(row["followed"]), len(row["followed"])):.0%} of {len(row["followed"])}')
+
+
+def long_modules(root):
+    "Exported modules over 300 lines of code, the longest first."
+    lines = {path.name: sum(bool(line.strip()) and not line.lstrip().startswith('#') for line in path.read_text(encoding='utf-8').splitlines())
+             for path in (root / settings_of(root)['lib_path']).rglob('*.py') if not path.name.startswith('_')}
+    return sorted(((count, name) for name, count in lines.items() if count > LONG_MODULE), reverse=True)
+
+
+def tell_style(root):
+    "Print the measure of all notebooks, and those farthest from it."
+    rows = {path.stem: measure(notebook) for path, notebook in loadable(root)}
+    whole, long = together(rows.values()), long_modules(root)
+    print(f'style: {len(rows)} notebooks, {len(whole["lines"])} code cells; {told(whole)}')
+    print(f'       wanted: median <= {MEDIAN}, 90% within {P90}, longest {LONGEST_CELL}; prose {PROSE[0]:.0%} to {PROSE[1]:.0%}; at once >= {FOLLOWED:.0%}')
+    print(f'       {len(long)} modules over {LONG_MODULE} lines of code' + (f', the longest {long[0][1]} with {long[0][0]}' if long else ''))
+    for name in sorted(rows, key=lambda name: -distance(rows[name]))[:FARTHEST]:
+        if distance(rows[name]): print(f'       far off: {name}: {told(rows[name])}')
 
 
 # Notebook tests
@@ -197,6 +341,11 @@ def run_checks(root):
         try: problems = list(check(root))
         except Exception as error: problems = [f'the check itself failed: {type(error).__name__}: {error}']
         yield report(not problems, f'check: {name}', time.time() - start, problems)
+
+
+def tell_wishes(root):
+    for name, check in WISHES.items():
+        for problem in check(root): print(f'note  {name}: {problem}')
 
 
 def jobs_of(root, chosen):
@@ -260,6 +409,9 @@ def main():
         complete = bool(chosen) and len(ran) == len(chosen)
         results += ran + [report(complete, 'check: all were run', 0, [f'{len(ran)} of {len(chosen)} notebooks ran'])]
         if not options.names: results += run_app(root)
+    if not options.names:
+        tell_wishes(root)
+        tell_style(root)
     print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
     return 1 if not all(results) else 0
 
