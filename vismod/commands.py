@@ -92,8 +92,8 @@ def parser_of(
     others = ", ".join(f"--{old} (--{new})" for old, new in getattr(function, "also_called", {}).items())
     parser.description, parser.epilog = about.strip(), "\n\n".join(filter(None, [f"also understood: {others}" * bool(others), f"example:\n  {example.strip()}" * bool(example)]))
     for action in parser._actions:
-        empty = " (default: False)" if action.nargs == 0 else " (default: )"
-        if action.help != argparse.SUPPRESS: action.help = (action.help or "").removesuffix(empty)
+        empty = "False" if action.nargs == 0 else "()" if action.nargs == "*" else ""
+        if action.help != argparse.SUPPRESS: action.help = (action.help or "").removesuffix(f" (default: {empty})")
     return parser
 
 # %% ../nbs/00i_commands.ipynb #b93c08fe
