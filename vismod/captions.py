@@ -63,7 +63,7 @@ def last_words(self: CaptionWorker) -> str:
     code = self.process.wait(10)
     self.log.seek(max(0, self.log.seek(0, 2) - 4000))
     lines = [line.strip() for line in self.log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return (f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + (f" ({lines[-1][:300]})" if lines else "")
+    return (f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + (f" ({lines[-1][:300]})" if lines else "")
 
 # %% ../nbs/09_captions.ipynb #0fa18931
 @patch
@@ -73,7 +73,7 @@ def hear(
 ) -> dict:  # the next message
     "Wait for the worker; raises WorkerLost when it is gone or says nothing."
     try: message = self.messages.get(timeout=max(0.0, seconds))
-    except queue.Empty: raise WorkerLost(f"no answer within {seconds:g} s") from None
+    except queue.Empty: raise WorkerLost(f"gave no answer within {seconds:g} s") from None
     if message is None: raise WorkerLost(self.last_words())
     return message
 
@@ -141,7 +141,7 @@ def ask(
     except OSError: raise WorkerLost(self.last_words()) from None
     try:
         while (message := self.hear(until - time.monotonic()))["event"] != "result": pass
-    except WorkerLost as error: raise WorkerLost(f"no answer within {timeout:g} s" if "no answer" in str(error) else str(error)) from None
+    except WorkerLost as error: raise WorkerLost(f"gave no answer within {timeout:g} s" if "no answer" in str(error) else str(error)) from None
     return Outcome(**{one.name: message[one.name] for one in fields(Outcome) if one.name in message})
 
 # %% ../nbs/09_captions.ipynb #1fb1b54d
@@ -165,7 +165,7 @@ def work_off(
         except WorkerLost as error:
             worker.end(0.5)
             if not tried: return 1
-            report(Outcome(named(waiting.popleft()), "failed", error=f"the {worker.what} was lost twice: {error}"))
+            report(Outcome(named(waiting.popleft()), "failed", error=f"the {worker.what} was lost twice: it {error}"))
             return 0
         waiting.popleft()
         tried = 0

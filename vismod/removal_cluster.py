@@ -64,7 +64,7 @@ def do_here(
         except WorkerLost as error:
             lost = _KEPT.pop(threading.get_ident())
             lost.end(0.5)
-            outcome = Outcome(named(job), "failed", error=f"the {lost.what} was lost twice: {error}")
+            outcome = Outcome(named(job), "failed", error=f"the {lost.what} was lost twice: it {error}")
     write_json(marks / f"{named(job)}.json", asdict(outcome))
     return outcome
 
