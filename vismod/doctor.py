@@ -158,8 +158,8 @@ def weights_finding(
     problem = incomplete(found)
     return Finding("weights", entry.name, "bad" if problem else "ok", problem or f"{size_of(found)}, {entry.licence}", entry.download() if problem else "")
 
-# %% ../nbs/15i_doctor.ipynb #83648b78
-OURS = dict(**{f"tiny/{name}": "make tiny" for name in ("instruct-pix2pix", "qwen-image-edit", "clip", "cogvideox-i2v", "stable-diffusion-inpainting", "diffueraser")},
+# %% ../nbs/15i_doctor.ipynb #afba2cc1
+OURS = dict(**{f"tiny/{name}": "make tiny" for name in ("instruct-pix2pix", "qwen-image-edit", "clip", "cogvideox-i2v", "stable-diffusion-inpainting", "diffueraser", "lora-world")},
             **{f"restoration/{size}.safetensors": "git checkout models/restoration" for size in "sm"})
 
 

@@ -56,10 +56,10 @@ _PICTURE = re.compile(r'<img[^>]+src="data:image/(?:png|jpeg|gif|webp);base64,([
 def thumbnail(
     image: np.ndarray,  # uint8 RGB
     width: int = 480,  # pixels at most
-) -> np.ndarray:  # uint8 RGB, between square and twice as wide as high
-    "A picture for a card; of a strip its left, of a column its upper part."
+) -> np.ndarray:  # uint8 RGB, 1.7 to 2.4 times as wide as high, or as it is
+    "A picture for a card; of a strip its left, of what is high its upper part."
     height, length = image.shape[:2]
-    image = Image.fromarray(np.ascontiguousarray(image[: min(height, length), : min(length, 2 * height)]))
+    image = Image.fromarray(np.ascontiguousarray(image[: max(length * 10 // 17, 1), : max(height * 12 // 5, 1)]))
     return np.asarray(image.resize((width, round(image.height * width / image.width)), Image.Resampling.NEAREST if image.width * 3 <= width else Image.Resampling.LANCZOS))
 
 # %% ../nbs/13e_gallery.ipynb #9298ce04
