@@ -56,6 +56,10 @@ class Flag(Param):
     "A parameter that stays the same however often it is made into a flag."
     _made = False
 
+    def __init__(self, *args, metavar=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.metavar = metavar  # what stands for the value in the help
+
     def set_default(self, default):
         if not self._made: super().set_default(default)
         self._made = True
@@ -80,7 +84,14 @@ def also_called(
     "Let `dispatch` understand flags by the names they have elsewhere."
     return lambda function: setattr(function, "also_called", names) or function
 
-# %% ../nbs/00i_commands.ipynb #b40aa452
+# %% ../nbs/00i_commands.ipynb #c07081c1
+def _shorten(parser: argparse.ArgumentParser, letter: str, flag: str):
+    "Let a flag also be given as one letter, `-p`."
+    action = parser._option_string_actions[f"--{flag}"]
+    action.option_strings.insert(0, f"-{letter}")
+    parser._option_string_actions[f"-{letter}"] = action
+
+
 def parser_of(
     function: Callable,  # a command, unwrapped
     name: str,  # to show, e.g. `vismod restore`
@@ -89,7 +100,9 @@ def parser_of(
     parser = anno_parser(function, prog=name)
     about, _, example = (function.__doc__ or "").partition("Example: ")
     parser.formatter_class = type("Help", (argparse.RawDescriptionHelpFormatter, parser.formatter_class), {})
-    others = ", ".join(f"--{old} (--{new})" for old, new in getattr(function, "also_called", {}).items())
+    for old, new in getattr(function, "also_called", {}).items():
+        if len(old) == 1: _shorten(parser, old, new)
+    others = ", ".join(f"--{old} (--{new})" for old, new in getattr(function, "also_called", {}).items() if len(old) > 1)
     parser.description, parser.epilog = about.strip(), "\n\n".join(filter(None, [f"also understood: {others}" * bool(others), f"example:\n  {example.strip()}" * bool(example)]))
     for action in parser._actions:
         empty = "False" if action.nargs == 0 else "()" if action.nargs == "*" else ""
