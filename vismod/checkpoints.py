@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionInstructPix2PixPipeline
 from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from .catalogue import CATALOGUE, Checkpoint, from_hub, local_checkpoint, resolve_checkpoint
@@ -33,7 +34,11 @@ def load_pipeline(
         raise InputError(f"offloading moves weights between main memory and a CUDA device, but the device is '{device}': use offload=False")
     for library in (diffusers_logging, transformers_logging):
         library.disable_progress_bar()  # loading from disk takes seconds; its bars would fill the notebooks
-    pipeline = pipeline_class.from_pretrained(resolve_checkpoint(model, kind, folder), dtype=dtype, local_files_only=True, **options)
+    place = resolve_checkpoint(model, kind, folder)
+    try: pipeline = pipeline_class.from_pretrained(place, dtype=dtype, local_files_only=True, **options)
+    except torch.OutOfMemoryError: raise
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError) as error:  # whatever is wrong with the files
+        raise InputError(f"The model in {place} cannot be loaded ({' '.join(str(error).split())[:200]}): it is damaged or incomplete, so get it again.") from error
     pipeline.set_progress_bar_config(disable=True)
     if resident is None: return pipeline.to(device)
     pipeline.model_cpu_offload_seq = "->".join(part for part in pipeline.model_cpu_offload_seq.split("->") if part not in resident)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['DTYPES', 'pick_device', 'jsonable', 'key_generator', 'key_rng', 'seed_everything', 'sweep_temporaries', 'write_json',
-           'read_json', 'file_hash', 'folder_hash', 'content_key', 'Interrupted', 'StopRequest', 'graceful_stop',
-           'package_versions', 'git_state', 'device_name', 'RunRecord', 'in_kernel', 'progress_shown', 'progress']
+           'read_json', 'file_hash', 'folder_hash', 'tensor_hash', 'content_key', 'Interrupted', 'StopRequest',
+           'graceful_stop', 'package_versions', 'git_state', 'device_name', 'RunRecord', 'in_kernel', 'progress_shown',
+           'progress']
 
 # %% ../nbs/00_core.ipynb #61a41640
 import fcntl, hashlib, importlib.metadata, json, math, os, platform, random, re, signal, subprocess, sys, threading, time, traceback
@@ -161,6 +162,17 @@ def folder_hash(
     if not folder.is_dir(): raise InputError(f'{folder} is not a folder; check the path')
     files = sorted(path for path in folder.glob(pattern) if path.is_file() and not _LEFTOVER.search(path.as_posix()))
     return hashlib.sha256(_canonical([(path.relative_to(folder).as_posix(), file_hash(path)) for path in files])).hexdigest()
+
+# %% ../nbs/00_core.ipynb #d6453a03
+def tensor_hash(
+    tensors: dict[str, torch.Tensor], # by name
+) -> str: # 64 hex digits
+    "SHA-256 of names and values: a safetensors file of the same weights may list them in another order."
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f'{name} {tuple(value.shape)} {value.dtype}'.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 # %% ../nbs/00_core.ipynb #d316e3eb
 def content_key(

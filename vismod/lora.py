@@ -15,11 +15,11 @@ import torch
 from diffusers import StableDiffusionInstructPix2PixPipeline, UNet2DConditionModel
 from diffusers.training_utils import _collate_lora_metadata, cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .core import InputError, atomic_path, read_json, write_json
+from .core import InputError, atomic_path, read_json, tensor_hash, write_json
 
 # %% ../nbs/01a_lora.ipynb #f63c6dcd
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -92,6 +92,17 @@ def lora_state(
     "What an adapter has learned."
     return {key: value.detach().cpu().contiguous().clone() for key, value in get_peft_model_state_dict(unet).items()}
 
+# %% ../nbs/01a_lora.ipynb #1bfeb62e
+def _with_hashes(card: dict, folder: Path) -> dict:
+    "The card, with the checksums of the weights that lie beside it."
+    return card | dict(sha256={name: tensor_hash(load_file(folder / name)) for name in (WEIGHTS, CONV_IN) if (folder / name).is_file()})
+
+
+def _check_hashes(folder: Path, card: dict):
+    "Raise ValueError when weights are not those that the card was written for; a card without checksums says nothing."
+    for name, written in card.get("sha256", {}).items():
+        if tensor_hash(load_file(folder / name)) != written: raise ValueError(f"{name} is not what was saved")
+
 # %% ../nbs/01a_lora.ipynb #986c7020
 def save_lora(
     folder: Path,  # appears whole, replaces what was there
@@ -105,7 +116,7 @@ def save_lora(
                                                                  unet_lora_adapter_metadata=_collate_lora_metadata({"unet": unet})["unet_lora_adapter_metadata"])
         if conv_in:
             save_file({key: value.detach().cpu().float() for key, value in unet.conv_in.state_dict().items()}, tmp / CONV_IN)
-        write_json(tmp / CARD, card)
+        write_json(tmp / CARD, _with_hashes(card, tmp))
     return Path(folder)
 
 # %% ../nbs/01a_lora.ipynb #e45ce07f
@@ -123,13 +134,18 @@ def load_lora(
     widened, stored = expand_conv_in(pipeline.unet), (folder / CONV_IN).is_file()
     if widened and not stored:
         raise InputError(f"The base takes four channels, but {folder} holds no {CONV_IN}: this adapter was trained on another base.")
-    if stored:
-        pipeline.unet.conv_in.load_state_dict(load_file(folder / CONV_IN))
-    pipeline.load_lora_weights(folder)
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    try:
+        _check_hashes(folder, card)
+        if not all(tensor.isfinite().all() for tensor in load_file(folder / WEIGHTS).values()): raise ValueError("not all weights are numbers")
+        if stored: pipeline.unet.conv_in.load_state_dict(load_file(folder / CONV_IN))
+        pipeline.load_lora_weights(folder)
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise InputError(f"The adapter in {folder} is damaged, or made for another base ({' '.join(str(error).split())[:160]}): copy it again, or train it again.") from None
     for name, parameter in pipeline.unet.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.clone()  # out of the mapped file: unaligned memory can change the last bit of a product
-    return read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    return {name: value for name, value in card.items() if name != "sha256"}
 
 # %% ../nbs/01a_lora.ipynb #eac98f4f
 @torch.no_grad()
@@ -162,7 +178,7 @@ def check_saved(
         raise RuntimeError(f"The adapter in {folder} does not reproduce the trained network: outputs differ by {difference:.3g}.")
     return difference
 
-# %% ../nbs/01a_lora.ipynb #e5fe823f
+# %% ../nbs/01a_lora.ipynb #c978f9e1
 def halve_lora(
     source: str | Path,  # folder of an adapter, from `save_lora`
     folder: str | Path,  # appears whole, replaces what was there
@@ -176,5 +192,5 @@ def halve_lora(
             if not (source / name).is_file(): continue
             with safe_open(source / name, "pt") as file: notes = file.metadata()  # rank and alpha stand in there
             save_file({key: value.half() for key, value in load_file(source / name).items()}, tmp / name, metadata=notes)
-        write_json(tmp / CARD, read_json(source / CARD))
+        write_json(tmp / CARD, _with_hashes(read_json(source / CARD), tmp))
     return folder

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TYPES', 'find_notebook', 'Parameter', 'notebook_parameters', 'make_notebook', 'typed', 'check_parameters',
-           'StrictLoader', 'load_yaml']
+           'load_yaml']
 
 # %% ../nbs/13b_notebook_parameters.ipynb #1930d318
 import ast, difflib, json, os, tokenize
@@ -17,6 +17,7 @@ import nbformat, yaml
 from pydantic import TypeAdapter, ValidationError
 
 from .core import InputError, repo_root, resolve
+from .yaml_files import read_yaml
 from .reports import read_notebook
 
 # %% ../nbs/13b_notebook_parameters.ipynb #7e2dba46
@@ -140,29 +141,11 @@ def check_parameters(
         raise InputError(f"{where} has no parameter {str(name)!r:.60}; " + (f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"))
     return {name: typed(known[name], value) for name, value in given.items()}
 
-# %% ../nbs/13b_notebook_parameters.ipynb #c5765588
-class StrictLoader(yaml.SafeLoader):
-    "Plain data only, no references, no name twice."
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent): raise yaml.YAMLError(f"line {self.peek_event().start_mark.line + 1}: references (*name) are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((name for position, name in enumerate(names) if name in names[:position]), None)
-        if twice is not None: raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {twice!r} is given twice")
-        return super().construct_mapping(node, deep)
-
-
+# %% ../nbs/13b_notebook_parameters.ipynb #9642b18a
 def load_yaml(
     path: str | Path,  # UTF-8, at most 1 MB
 ) -> dict:
     "Read settings from YAML; raises InputError naming the file and the line."
-    path = resolve(path)
-    try:
-        if path.stat().st_size > 1_000_000: raise InputError(f"{path} has more than 1 MB; it cannot be a list of settings")
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), StrictLoader)
-    except (OSError, UnicodeDecodeError) as error: raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); check the path") from None
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error: raise InputError(f"{path} is not valid YAML ({' '.join(str(error).split())[:200]})") from None
+    content = read_yaml(path)
     if not isinstance(content or {}, dict): raise InputError(f"{path} must hold settings, one 'name: value' per line")
     return content or {}

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from .base import InputError, resolve, write_text
+from .yaml_files import read_yaml
 
 # %% ../nbs/08c_prompts.ipynb #7e539845
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ def prompt_fields(
     "The fields of a prompt file; raises InputError when it is missing or not YAML with fields."
     path = resolve(path)
     if not path.is_file(): raise InputError(f"there is no prompt file {path}")
-    try: fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error: raise InputError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    fields = read_yaml(path)
     if fields is None: fields = {}
     if not isinstance(fields, dict): raise InputError(f"{path} must hold fields such as prompt and n_prompt, not a {type(fields).__name__}")
     return fields

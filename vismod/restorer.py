@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .core import InputError, atomic_path, jsonable, pick_device, resolve
+from .core import InputError, atomic_path, jsonable, pick_device, resolve, tensor_hash
 
 # %% ../nbs/12b_restorer.ipynb #d2429185
 TO_PLANES = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
@@ -149,8 +149,8 @@ def save_restorer(
     dtype: torch.dtype = torch.float16,  # of the stored weights
 ) -> Path:  # the path
     "Write the weights with their architecture, atomically."
-    header = json.dumps(jsonable(dict(architecture=asdict(model.architecture), about=about or {})))
     weights = {name: weight.detach().to("cpu", dtype).contiguous() for name, weight in model.state_dict().items()}
+    header = json.dumps(jsonable(dict(architecture=asdict(model.architecture), about=about or {}, sha256=tensor_hash(weights))))
     with atomic_path(path) as temporary: save_file(weights, temporary, dict(restorer=header))
     return Path(path)
 
@@ -172,9 +172,11 @@ def load_restorer(
     path = restorer_file(name)
     try:
         with safe_open(path, "pt") as file: header = json.loads(file.metadata()["restorer"])
-        shape = header["architecture"]
+        shape, weights = header["architecture"], load_file(path)
+        if header.get("sha256", found := tensor_hash(weights)) != found: raise ValueError("other weights than were saved")
+        if not all(weight.isfinite().all() for weight in weights.values()): raise ValueError("not all weights are numbers")
         model = Restorer(Architecture(tuple(shape["widths"]), tuple(shape["outer"]), shape["inner"]))
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(weights)
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a restorer saved by vismod, or it is damaged ({type(error).__name__}); download or train it again") from error
     model.about = header["about"]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TrainSettings']
 
-# %% ../nbs/01e_train_settings.ipynb #db2cefbc
-from dataclasses import dataclass, fields
+# %% ../nbs/01e_train_settings.ipynb #c834a3a1
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -57,7 +57,7 @@ class TrainSettings:
 @patch
 def check(
     self: TrainSettings,
-) -> TrainSettings:  # itself
+) -> TrainSettings:  # the same, with 4 as 4.0 where a number need not be whole: a terminal and a notebook write it differently
     "Raise InputError for the first value that makes no sense."
     rules = {"epochs, batch_size, accumulate, lr, keep, sample_steps, eval_every and save_every must be positive":
                  min(self.epochs, self.batch_size, self.accumulate, self.lr, self.keep, self.sample_steps, self.eval_every, self.save_every) > 0,
@@ -68,7 +68,7 @@ def check(
     for rule, holds in rules.items():
         if not holds:
             raise InputError(f"These training settings cannot work: {rule}.")
-    return self
+    return replace(self, **{field.name: field.type(getattr(self, field.name)) for field in fields(self)})
 
 # %% ../nbs/01e_train_settings.ipynb #70fa5c3b
 @patch
