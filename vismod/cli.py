@@ -17,7 +17,7 @@ GROUPS = {
     "draw a film from its edges": {"vismod.edit_commands": "video_edit video_edit_accept"},
     "restore photos": {"vismod.restore_commands": "preview_degradation degrade train_restore eval_restore restore export_restore"},
     "remove an object from a film": {"vismod.remove_commands": "run_OR", "vismod.caption_commands": "generate_captions caption", "vismod.auto_commands": "run_OR_auto"},
-    "runs and reports": {"vismod.report_commands": "compare report"},
+    "runs and reports": {"vismod.run_commands": "run sweep", "vismod.report_commands": "compare report"},
     "this machine": {"vismod.app": "app", "vismod.restore_commands": "demo_restore check_device", "vismod.doctor": "doctor"},
 }
 FUNCTIONS = dict(degrade="preview_degradation", caption="generate_captions", app="main")  # where a command's function has another name
