@@ -119,9 +119,9 @@ def stage(
 def files_key(
     *places: str | Path,  # files or folders; missing ones count as such
 ) -> str:  # changes when a file is exchanged
-    "Tell whether large files are still the same, without reading them."
+    "Tell whether large files are still the same, without reading them; a model's page and hidden files do not count."
     def rows(place):
-        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        files = [file for file in sorted(place.rglob("*")) if file.suffix != ".md" and not any(part.startswith(".") for part in file.relative_to(place).parts)] if place.is_dir() else [place]
         return [(str(file.relative_to(place)), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     return content_key(files={str(place): rows(resolve(place)) for place in places})
 
