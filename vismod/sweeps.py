@@ -55,7 +55,8 @@ def parameter_sets(
     if not isinstance(runs, Mapping): runs = {run_name(one): one for one in _maps(runs)}
     listed, found = runs.items() if runs else [("", {})], {}
     for (name, special), point in product(listed, grid_sets(grid)):
-        full = ",".join(filter(None, [name, run_name(point) if point or not name else ""]))
+        told = {one: value for one, value in point.items() if len(grid[one]) > 1}
+        full = ",".join(filter(None, [name, run_name(told) if told or not name else ""]))
         values = {**base, **special, **point}
         if full in found or values in found.values(): raise InputError(f"the sweep asks twice for {full or 'the same run'}")
         found[full] = values
@@ -202,7 +203,7 @@ def run(self: Sweep,
     scheduler: str = "",  # empty: this process; local: processes of this machine; or the address of a Dask scheduler
     workers: int = 2,  # runs at a time, unless a scheduler brings its own
     retries: int = 0,  # how often a run that failed, or whose worker was killed, is tried again at once
-    resources: Mapping[str, float] | None = None,  # what a run needs of a worker; empty: one GPU where workers have them
+    resources: Mapping[str, float] | None = None,  # what a run needs of a worker; None: one GPU where all workers have them
     say: Callable[[str], object] = print,  # hears a line per run
 ) -> pd.DataFrame:  # of `table`
     "Do what is not done; raises InputError when no cluster answers, Interrupted when stopped."
@@ -223,7 +224,7 @@ def run(self: Sweep,
 def _results(self: Sweep, client: Client, workers: int, retries: int, resources: Mapping | None) -> Iterator[tuple[str, object]]:
     "Names and runs, or what came instead, in the order they end."
     offers = [worker["resources"] for worker in client.scheduler_info()["workers"].values()]
-    needs = resources or (dict(GPU=1) if offers and all("GPU" in offer for offer in offers) else {})
+    needs = dict(resources) if resources is not None else (dict(GPU=1) if offers and all("GPU" in offer for offer in offers) else {})
     options = dict(env=(threads_each(workers) if workers else {}) | dict(self.env), timeout=self.timeout, expect=list(self.expect), report=self.report)
     items = {name: (name, self.notebook, dict(values), self.out, self.key(name), options) for name, values in self.sets.items()}
     return run_items(client, do_run, items, self.finished(), retries, needs, second_chances=retries)
