@@ -1,16 +1,17 @@
 #!/usr/bin/env python
-"""The app in a real browser: upload, run, look, choose, download on every tab, everything measured against the functions themselves.
+"""The app and JupyterLab in a real browser: upload, run, look, choose, download on every tab, everything measured against the functions themselves.
 
     .venv/bin/python .ci/test_ui.py              with the networks in models/restoration (random ones where there are none) and models/tiny
     .venv/bin/python .ci/test_ui.py --random     always with random restoration networks
     .venv/bin/python .ci/test_ui.py --tab Pathways --screenshot path.png    one tab; and a picture of it at its best, with an edit at full length
+    .venv/bin/python .ci/test_ui.py --tab JupyterLab                        only the notebook that is opened and run in JupyterLab
 
 Needs a Chromium (Debian: apt install chromium; CHROMIUM=/path names another) and playwright (pip install playwright; its
 own browsers are not needed). Without one of them nothing is tested, visibly. Screenshots go to runs/test_ui.
 The last line is "N passed, M failed".
 """
 import argparse, io, json, os, re, shutil, signal, subprocess, sys, tempfile, time, traceback, zipfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,10 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOTS = ROOT / 'runs/test_ui'
 PATIENCE = float(os.environ.get('PATIENCE', 60))  # seconds for one thing to happen in the browser
 LIMIT = int(os.environ.get('TIMEOUT', 600))  # seconds for everything
+THREADS = {name: os.environ.get(name, '1') for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')}  # threads that wait for one another on a busy machine take minutes
+os.environ.update(THREADS)
 
 
 def skip(reason):
-    print(f'SKIPPED: the app was not tested in a browser: {reason}\n0 passed, 0 failed, 1 skipped', flush=True)
+    print(f'SKIPPED: the app and JupyterLab were not tested in a browser: {reason}\n0 passed, 0 failed, 1 skipped', flush=True)
     sys.exit(0)
 
 
@@ -31,28 +34,50 @@ def find_chromium():
     return named or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 
 
-# The server under test
+# The servers under test
 
 @contextmanager
-def serving(models):
-    "The app as a user starts it; yields its address, and stops it."
-    environment = {key: value for key, value in os.environ.items() if key != 'IN_TEST'}
-    command = [sys.executable, '-u', '-m', 'vismod.app', '--port', '0', '--device', 'cpu', '--models', str(models)]
+def started(command, pattern, name, **options):
+    "Start a server; yields a function that waits until the server has said `pattern`, and stops it in the end."
+    environment = {key: value for key, value in os.environ.items() if key != 'IN_TEST'} | THREADS | options.pop('env', {})
     with tempfile.TemporaryFile('w+') as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process, start = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options), time.time()
         def said():
             log.seek(0)
             return log.read()
-        try:
-            start = time.time()
-            while not (found := re.search(r'http://127\.0\.0\.1:\d+/', said())):
-                if process.poll() is not None or time.time() - start > max(120, 2 * PATIENCE): raise RuntimeError(f'the app did not start:\n{said()[-2000:]}')
+        def address():
+            while not (found := re.search(pattern, said())):
+                if process.poll() is not None or time.time() - start > max(120, 2 * PATIENCE): raise RuntimeError(f'{name} did not start:\n{said()[-2000:]}')
                 time.sleep(.2)
-            yield found[0]
+            return found[0]
+        try: yield address
         finally:
             process.terminate()
             try: process.wait(20)
             except subprocess.TimeoutExpired: process.kill()
+
+
+def serving(models, adapters):
+    "The app as a user starts it."
+    command = [sys.executable, '-u', '-m', 'vismod.app', '--port', '0', '--device', 'cpu', '--models', str(models), '--adapters', str(adapters)]
+    return started(command, r'http://127\.0\.0\.1:\d+/', 'the app')
+
+
+QUIET_LAB = {'@jupyterlab/apputils-extension:notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
+             '@jupyterlab/notebook-extension:tracker': {'windowingMode': 'none'}}  # no news from elsewhere; all cells in the page
+
+
+@contextmanager
+def serving_lab(folder, notebook):
+    "JupyterLab as `make lab` starts it, on a copy of one notebook and with settings of its own."
+    (folder / 'settings').mkdir(parents=True)
+    (folder / 'settings/overrides.json').write_text(json.dumps(QUIET_LAB))
+    shutil.copy(ROOT / f'nbs/{notebook}.ipynb', folder)
+    places = {f'JUPYTER_{kind}_DIR': str(folder / kind.lower()) for kind in ('CONFIG', 'DATA', 'RUNTIME')}
+    command = [str(Path(sys.executable).parent / 'jupyter'), 'lab', '--config=.ci/jupyter_server_config.py', '--no-browser', '--ip=127.0.0.1', '--port=0',
+               f'--ServerApp.root_dir={folder}', f'--LabApp.app_settings_dir={folder / "settings"}', *(['--allow-root'] if os.geteuid() == 0 else [])]
+    quiet = dict(MPLBACKEND='', JUPYTER_PREFER_ENV_PATH='1', IPYTHONDIR=str(folder / 'ipython'), HF_HUB_OFFLINE='1')
+    with started(command, r'http://127\.0\.0\.1:\d+/lab\?token=\w+', 'JupyterLab', env=places | quiet) as address: yield address
 
 
 def make_networks(folder, random):
@@ -107,6 +132,11 @@ class Page:
 
     def text(self, part): return self.page.locator(part).inner_text()
 
+    def select(self, part, label):
+        "Choose from a list that folds out."
+        self.page.locator(f'{part} input').click()
+        self.page.get_by_role('option', name=label, exact=True).click()
+
     def start(self): self.page.locator('#start').click()
 
     def headline(self): return self.text('#headline .headline')
@@ -134,11 +164,116 @@ class Page:
     def message(self): return ' '.join(self.page.locator('[data-testid="toast-body"], .toast-body').all_inner_texts())
 
 
+# The checks of the tab Predict, in the order in which a user would do these things
+
+def check_predict_opens(ui, world):
+    "Predict: the page opens with examples; a click on one brings its sentence, its ghost, and what is known of its end"
+    assert ui.page.title() == 'vismod', ui.page.title()
+    ui.until('three examples', lambda: ui.page.locator('#predict-examples img').count() == 3)
+    ui.shot('predict_1_open')
+    ui.page.locator('#predict-examples button').nth(1).click()
+    expected = world.ghosted()
+    ui.until('last frame and ghost', lambda: ui.shows(expected['last'], expected['ghost'], part='#predict-compare'))
+    ui.until('the tiles', lambda: ui.shows(*expected.values(), part='#predict-tiles'))
+    assert ui.page.locator('#predict-prompt textarea').input_value() == world.sentence
+    assert 'seen up to frame 19 of 31' in ui.text('#predict-headline'), ui.text('#predict-headline')
+    ui.shot('predict_2_ghost')
+
+
+def check_predict_mistakes(ui, world):
+    "Predict: no sentence, a broken film, and too few frames are answered with a sentence"
+    ui.page.locator('#predict-prompt textarea').fill('')
+    ui.page.locator('#predict-start').click()
+    ui.until('the sentence', lambda: 'say what happens' in ui.message())
+    ui.upload(world.removal_files['broken'], where='#predict-file')
+    ui.until('the reason', lambda: 'broken.mp4: cannot read this video' in ui.text('#predict-headline'))
+    ui.upload(world.clip_film, where='#predict-file')
+    ui.until('the film', lambda: 'frame 19' in ui.text('#predict-headline'))
+    ui.number('#predict-now', 3)
+    ui.until('the reason', lambda: 'needs 11 frames, the clip has 4' in ui.text('#predict-headline'))
+    ui.number('#predict-now', 19)
+    ui.until('the ghost', lambda: ui.shows(world.ghosted()['last'], world.ghosted()['ghost'], part='#predict-compare'))
+
+
+def check_predict_runs(ui, world):
+    "Predict: a run shows exactly what predict() computes, the rivals and their distance from the truth"
+    ui.page.locator('#predict-prompt textarea').fill(world.sentence)
+    ui.page.locator('#predict-start').click()
+    guessed = world.guessed()
+    ui.until('the prediction', lambda: ui.shows(guessed.pictures['last'], guessed.pictures['prediction'], part='#predict-compare'))
+    ui.until('all guesses', lambda: ui.shows(*guessed.pictures.values(), part='#predict-tiles'))
+    values = guessed.scores.set_index('method').psnr
+    assert f"{values['last frame seen']:.1f} → {values['prediction']:.1f} dB" in ui.text('#predict-headline'), ui.text('#predict-headline')
+    assert values['prediction'] > max(values['last frame seen'], values['the base alone']) + 3, values
+    assert 'the base alone' in ui.text('#predict-details') and 'seed 0' in ui.text('#predict-details'), ui.text('#predict-details')
+    ui.page.wait_for_timeout(500)
+    ui.shot('predict_3_run')
+
+
+def check_predict_compares(ui, world):
+    "Predict: a click on a tile puts it beside the prediction"
+    for number, name in ((4, 'truth'), (2, 'alone')):
+        ui.page.locator('#predict-tiles button').nth(number).click()
+        ui.until(name, lambda: ui.shows(world.guessed().pictures[name], world.guessed().pictures['prediction'], part='#predict-compare'))
+    ui.shot('predict_4_compare')
+
+
+def check_predict_downloads(ui, world):
+    "Predict: PNG and ZIP hold exactly these pixels, the scores and the settings"
+    import numpy as np
+    from PIL import Image
+    path = ui.download('#predict-download')
+    assert path.read_bytes()[:8] == b'\x89PNG\r\n\x1a\n'
+    assert np.array_equal(np.array(Image.open(path)), world.guessed().pictures['prediction']), 'the file differs from the array'
+    with zipfile.ZipFile(ui.download('#predict-download-all')) as file:
+        assert np.array_equal(np.array(Image.open(file.open('truth.png'))), world.guessed().pictures['truth'])
+        assert json.loads(file.read('prediction.json'))['seen_up_to_frame'] == 19
+        assert b'last frame seen' in file.read('scores.csv')
+
+
+def check_predict_settings(ui, world):
+    "Predict: another moment, adapter, ghost and seed reach the computation"
+    ui.more()
+    ui.number('#predict-now', 25)
+    ui.until('the later ghost', lambda: ui.shows(world.ghosted(25)['last'], world.ghosted(25)['ghost'], part='#predict-compare'))
+    ui.select('#predict-adapter', 'No adapter · the tiny base alone')
+    ui.select('#predict-ghost', 'uniform: the plain mean of all frames')
+    ui.number('#predict-seed', 3)
+    ui.page.locator('#predict-start').click()
+    pictures = world.guessed(25, 'base:tiny', 3, 'uniform').pictures
+    ui.until('that prediction', lambda: ui.shows(pictures['last'], pictures['prediction'], part='#predict-compare'))
+    ui.until('four tiles', lambda: ui.shows(*pictures.values(), part='#predict-tiles'))
+    ui.shot('predict_5_more')
+
+
+def check_predict_cancels(ui, world):
+    "Predict: Cancel stops between two steps and leaves the page usable, with an adapter that was trained here"
+    ui.select('#predict-ghost', 'as the adapter learned it')
+    ui.select('#predict-adapter', 'mine · trained here')
+    ui.number('#predict-seed', 0)
+    ui.number('#predict-now', 19)
+    ui.until('the ghost', lambda: ui.shows(world.ghosted()['last'], world.ghosted()['ghost'], part='#predict-compare'))
+    ui.number('#predict-steps', 200)
+    ui.page.locator('#predict-start').click()
+    ui.until('progress', lambda: 'predicting' in ui.text('#predict-compare'))
+    ui.page.locator('#predict-stop').click()
+    ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
+    assert 'dB' not in ui.text('#predict-headline'), ui.text('#predict-headline')
+    ui.number('#predict-steps', 0)
+    ui.page.locator('#predict-start').click()
+    ui.until('the prediction', lambda: ui.shows(world.guessed().pictures['last'], world.guessed().pictures['prediction'], part='#predict-compare'))
+
+
+def check_predict_narrow(ui, world):
+    "Predict: a narrow window shows everything, one below the other"
+    narrow(ui, 'predict_6_narrow')
+
+
 # The checks of the tab Pathways, in the order in which a user would do these things
 
 def check_path_opens(ui, world):
     "Pathways: the page opens with examples; a click on one brings picture and prompt"
-    assert ui.page.title() == 'vismod', ui.page.title()
+    ui.open('Pathways')
     ui.until('five examples', lambda: ui.page.locator('#path-examples img').count() == 5)
     ui.shot('path_1_open')
     ui.page.locator('#path-examples button').nth(1).click()
@@ -240,6 +375,106 @@ def picture_of_path(ui, world, file):
     ui.page.evaluate('window.scrollTo(0, 0)')
     ui.until('earlier messages to go', lambda: not ui.message())
     ui.page.screenshot(path=file)
+
+
+# The checks of the tab Guided edit, in the order in which a user would do these things
+
+def draw(ui, **settings):
+    "Ask for a film; settings: element -> number."
+    for name, value in settings.items(): ui.number(f'#edit-{name}', value)
+    ui.page.locator('#edit-start').click()
+
+
+def check_edit_opens(ui, world):
+    "Guided edit: the tab opens with examples; a click on one shows its edges beside the true film"
+    ui.open('Guided edit')
+    ui.until('three examples', lambda: ui.page.locator('#edit-examples img').count() == 3)
+    ui.shot('edit_1_open')
+    ui.number('#edit-frames', 4)
+    ui.page.locator('#edit-examples button').nth(0).click()
+    film = world.drawn()
+    ui.until('film and edges', lambda: ui.shows(film.picture('truth', 0), film.picture('edges', 0), part='#edit-compare'))
+    ui.number('#edit-scrubber', 3)
+    ui.until('frame 3', lambda: ui.shows(film.picture('truth', 3), film.picture('edges', 3), part='#edit-compare'))
+    ui.shot('edit_2_edges')
+
+
+def check_edit_mistakes(ui, world):
+    "Guided edit: a broken film, and edges without a first frame, are answered with a sentence"
+    ui.upload(world.removal_files['broken'], where='#edit-film')
+    ui.until('the reason', lambda: 'broken.mp4: cannot read this video' in ui.text('#edit-headline'))
+    ui.choose('#edit-kind', 'A picture and a film of edges')
+    ui.page.locator('#edit-start').click()
+    ui.until('the sentence', lambda: 'there is no first frame yet' in ui.message())
+
+
+def check_edit_draws(ui, world):
+    "Guided edit: a run shows frame after frame exactly what the pipeline draws, with and without guidance"
+    ui.choose('#edit-kind', 'A film, for its edges')
+    ui.page.locator('#edit-examples button').nth(0).click()
+    film = world.drawn()
+    ui.until('film and edges', lambda: ui.shows(film.picture('truth', 0), film.picture('edges', 0), part='#edit-compare'))
+    ui.more()
+    draw(ui, steps=4)
+    ui.until('the first of the frames', lambda: 'edge error in frame 1:' in ui.text('#edit-curve'))
+    ui.until('the last frame', lambda: ui.shows(film.picture('unguided', 3), film.picture('guided', 3), part='#edit-compare'))
+    ui.until('the numbers', lambda: 'Guidance: edge 1, gram 0.5; 4 steps' in ui.text('#edit-details'))
+    old, new = (values.mean() for values in film.errors().values())
+    assert f'{old:.2f} → {new:.2f}' in ui.text('#edit-headline') and new < old, ui.text('#edit-headline')
+    ui.until('the films side by side', lambda: ui.page.locator('#edit-video video').evaluate('video => video.videoWidth') > 700)
+    ui.page.wait_for_timeout(500)
+    ui.shot('edit_3_drawn')
+
+
+def check_edit_scrubs(ui, world):
+    "Guided edit: the scrubber shows every frame, beside whatever is chosen"
+    film = world.drawn()
+    ui.choose('#edit-rival', 'true film')
+    ui.until('the true film', lambda: ui.shows(film.picture('truth', 3), film.picture('guided', 3), part='#edit-compare'))
+    for number in (0, 2):
+        ui.number('#edit-scrubber', number)
+        ui.until(f'frame {number}', lambda: ui.shows(film.picture('truth', number), film.picture('guided', number), part='#edit-compare'))
+    assert f'edge error in frame 2: unguided {film.errors()["unguided"][1]:.2f}' in ui.text('#edit-curve'), ui.text('#edit-curve')
+    ui.shot('edit_4_scrub')
+
+
+def check_edit_downloads(ui, world):
+    "Guided edit: the ZIP holds exactly the frames of both films and their scores, the video all frames as H.264"
+    import av, numpy as np
+    from PIL import Image
+    path = ui.download('#edit-download')
+    with av.open(str(path)) as video: assert (video.streams.video[0].codec.name, sum(1 for _ in video.decode(video=0))) == ('h264', 4)
+    with zipfile.ZipFile(ui.download('#edit-download-all')) as file:
+        for name in ('guided', 'unguided'):
+            assert np.array_equal(np.array(Image.open(file.open(f'{name}/00003.png'))), world.drawn().picture(name, 3)), 'the file differs from the array'
+        assert len(file.read('metrics.csv').splitlines()) == 7
+
+
+def check_edit_given(ui, world):
+    "Guided edit: a picture and a film of edges, no guidance, another seed: all of it reaches the computation"
+    ui.choose('#edit-kind', 'A picture and a film of edges')
+    ui.upload(world.edge_film, where='#edit-film')
+    ui.upload(world.edge_first, where='#edit-first')
+    film = world.drawn('given')
+    ui.until('picture and edges', lambda: ui.shows(film.picture('first', 0), film.picture('edges', 0), part='#edit-compare'))
+    draw(ui, edge=0, gram=0, seed=5)
+    ui.until('the last frame', lambda: ui.shows(film.picture('first', 3), film.picture('unguided', 3), part='#edit-compare') and 'Guidance: none' in ui.text('#edit-details'))
+    ui.shot('edit_5_given')
+
+
+def check_edit_cancels(ui, world):
+    "Guided edit: Cancel stops between two steps; the frames that are done stay, as a shorter film"
+    draw(ui, frames=8, steps=100)
+    ui.until('progress in frame 2', lambda: 'frame 2 of' in ui.text('#edit-curve'), 2 * PATIENCE)
+    ui.page.locator('#edit-stop').click()
+    ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
+    ui.until('the shorter film', lambda: ui.page.locator('#edit-scrubber input[type=number]').get_attribute('max') == '1' and 'Guidance: none' in ui.text('#edit-details'))
+    with zipfile.ZipFile(ui.download('#edit-download-all')) as file: assert 'unguided/00001.png' in file.namelist() and 'unguided/00002.png' not in file.namelist(), file.namelist()
+
+
+def check_edit_narrow(ui, world):
+    "Guided edit: a narrow window shows everything, one below the other"
+    narrow(ui, 'edit_6_narrow')
 
 
 # The checks of the tab Remove, in the order in which a user would do these things
@@ -523,12 +758,15 @@ def check_narrow(ui, world):
 
 
 WINDOW = dict(width=1400, height=900)
-CHECKS = {'Pathways': [check_path_opens, check_path_mistakes, check_path_runs, check_path_scrubs, check_path_overrides, check_path_steps, check_path_cancels,
-                       check_path_narrow],
-          'Remove': [check_removal_opens, check_removal_mistakes, check_removal_runs, check_removal_downloads, check_removal_other_prior, check_removal_refines,
-                     check_removal_paints, check_removal_paints_again, check_removal_cancels, check_removal_narrow],
-          'Restore': [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file,
-                      check_cancel, check_sample, check_narrow]}
+CHECKS = {
+    'Predict': [check_predict_opens, check_predict_mistakes, check_predict_runs, check_predict_compares, check_predict_downloads, check_predict_settings,
+                check_predict_cancels, check_predict_narrow],
+    'Pathways': [check_path_opens, check_path_mistakes, check_path_runs, check_path_scrubs, check_path_overrides, check_path_steps, check_path_cancels, check_path_narrow],
+    'Guided edit': [check_edit_opens, check_edit_mistakes, check_edit_draws, check_edit_scrubs, check_edit_downloads, check_edit_given, check_edit_cancels, check_edit_narrow],
+    'Restore': [check_opens, check_preview, check_restores, check_slider, check_strength, check_other_settings, check_several, check_bad_file, check_cancel, check_sample,
+                check_narrow],
+    'Remove': [check_removal_opens, check_removal_mistakes, check_removal_runs, check_removal_downloads, check_removal_other_prior, check_removal_refines,
+               check_removal_paints, check_removal_paints_again, check_removal_cancels, check_removal_narrow]}
 
 
 class World:
@@ -551,6 +789,48 @@ class World:
         self.files['broken'] = folder / 'broken.png'
         self.files['broken'].write_bytes(self.files['photo'].read_bytes()[:3000])
         self.make_films(folder)
+        self.make_clips(folder)
+
+    def make_clips(self, folder):
+        "Films for the tabs Predict and Guided edit, and an adapter that was trained here."
+        from vismod.edge_streams import write_edge_frames
+        from vismod.edit_session import example_film
+        from vismod.media import read_frames, write_video
+        from vismod.predict_session import SHIPPED, example_clip
+        self.adapters = folder / 'adapters'
+        shutil.copytree(ROOT / SHIPPED, self.adapters / 'mine/best')
+        self.clip_film, self.sentence = example_clip('drop', folder / 'clips')
+        self.edit_film, self.cache_of_films = example_film('move', folder / 'films'), {}
+        made = write_edge_frames(folder / 'given', read_frames(example_film('drop', folder / 'films')))
+        self.edge_first = (made / 'init.png').rename(folder / 'beginning.png')
+        self.edge_film = write_video(folder / 'edges.mkv', read_frames(made / 'edge_frames'), 12, lossless=True)
+
+    def guessed(self, now=19, adapter='models/tiny/lora-world', seed=0, preset=''):
+        "What the pipeline predicts of the example."
+        from vismod.predict_session import ClipSession, open_clip, open_predictor
+        key = now, adapter, seed, preset
+        if key not in self.cache_of_films:
+            session = self.cache_of_films[key] = ClipSession(open_clip(self.clip_film), now=now)
+            session.run(open_predictor(adapter, 'cpu'), self.sentence, seed, preset)
+        return self.cache_of_films[key]
+
+    def ghosted(self, now=19):
+        "What the page shows of the example before it is run."
+        from vismod.predict_session import ClipSession, card_of, open_clip
+        session = ClipSession(open_clip(self.clip_film))
+        session.look(card_of('models/tiny/lora-world'), now)
+        return session.pictures
+
+    def drawn(self, what='film'):
+        "What the pipeline draws of an example: a film by its own edges, or a picture by given ones without guidance."
+        from vismod.edit_session import edit_pipeline, open_edit
+        from vismod.edit_tab import edit_settings
+        if what not in self.cache_of_films:
+            given = what == 'given'
+            session = self.cache_of_films[what] = open_edit(self.edge_film, self.edge_first, 4) if given else open_edit(self.edit_film, frames=4)
+            session.start(edit_pipeline('tiny', 'models', 'cpu'), edit_settings('tiny', 0 if given else 1, 0 if given else .5, 0, .05, 2, 4, 1, 5 if given else 0, True, ''))
+            for _ in session.draw(): pass
+        return self.cache_of_films[what]
 
     def path(self, iterative=False):
         "What the pipeline itself finds for `ball` and `wish`."
@@ -645,8 +925,8 @@ def run(name, action):
     return report(not details, name, time.time() - start, details)
 
 
-def watched(browser, address, requests, complaints):
-    "A page whose requests are written down; those that would leave this machine are stopped."
+def local_page(browser, requests, complaints):
+    "An empty page whose requests are written down; those that would leave this machine are stopped."
     page = browser.new_context(viewport=WINDOW, accept_downloads=True).new_page()
     page.set_default_timeout(PATIENCE * 1000)
     local = lambda url: urlsplit(url).scheme in ('data', 'blob', 'about') or urlsplit(url).hostname in ('127.0.0.1', 'localhost')
@@ -654,46 +934,119 @@ def watched(browser, address, requests, complaints):
     page.on('request', lambda request: requests.append((local(request.url), request.url)))
     page.on('websocket', lambda socket: requests.append((local(socket.url), socket.url)))
     page.on('pageerror', lambda error: complaints.append(str(error)))
+    return page
+
+
+def watched(browser, address, requests, complaints):
+    "The app in such a page."
+    page = local_page(browser, requests, complaints)
     page.goto(address)
-    page.locator('#path-start').wait_for()
+    page.get_by_role('tab', name='Pathways').wait_for()
     return page
 
 
 def check_all(browser, folder, options):
     world, requests, complaints = World(folder, options.random), [], []
-    tabs = [options.tab] if options.tab else list(CHECKS)
+    tabs = [options.tab] if options.tab else [*CHECKS, 'JupyterLab']
+    apps = [tab for tab in tabs if tab in CHECKS]
+    (folder / 'empty').mkdir()
     print(f'networks: {"shipped" if world.models == ROOT / "models/restoration" else "random"}', flush=True)
-    with serving(world.models) as address:
-        for tab in tabs:
-            ui = Page(watched(browser, address, requests, complaints), folder)
+    with ExitStack() as servers:  # all of them start while the first is being used
+        if apps: address = servers.enter_context(serving(world.models, world.adapters))
+        if 'Restore' in apps: bare = servers.enter_context(serving(folder / 'empty', folder / 'empty'))
+        if 'JupyterLab' in tabs: lab = servers.enter_context(serving_lab(folder / 'lab', NOTEBOOK))
+        for tab in apps:
+            ui = Page(watched(browser, address(), requests, complaints), folder)
             for check in CHECKS[tab]:
                 passed = run(check.__doc__, lambda: check(ui, world))
                 if not passed: ui.shot(f'failed_{check.__name__}')
                 yield passed
             if tab == 'Pathways' and options.screenshot: yield run(picture_of_path.__doc__, lambda: picture_of_path(ui, world, options.screenshot))
             ui.page.context.close()
-    if 'Restore' in tabs: yield run('without any network the page says so, and what to do', lambda: without_networks(browser, folder, world, requests, complaints))
+        if 'Restore' in apps: yield run('without any network or adapter the page says so, and what to do', lambda: without_networks(browser, folder, world, bare(), requests, complaints))
+        if 'JupyterLab' in tabs: yield from check_lab(browser, folder, lab)
+    if not apps: return
     away = sorted({url for local, url in requests if not local})
-    yield report(not away and len(requests) > 50, f'all {len(requests)} requests stayed on this machine', 0, '\n'.join(away))
+    yield report(not away and len(requests) > 50, f'all {len(requests)} requests of the app stayed on this machine', 0, '\n'.join(away))
     yield report(not complaints, 'no script on the page failed', 0, '\n'.join(complaints))
 
 
-def without_networks(browser, folder, world, requests, complaints):
-    (folder / 'empty').mkdir()
-    with serving(folder / 'empty') as address:
-        ui = Page(watched(browser, address, requests, complaints), folder)
-        ui.open('Restore')
-        ui.page.locator('#no-network').get_by_text('No network yet').wait_for()
-        ui.upload(world.files['photo'])
-        ui.start()
-        ui.until('the sentence', lambda: 'there is no network' in ui.message())
-        ui.shot('10_no_network')
+def without_networks(browser, folder, world, address, requests, complaints):
+    ui = Page(watched(browser, address, requests, complaints), folder)
+    ui.open('Restore')
+    ui.page.locator('#no-network').get_by_text('No network yet').wait_for()
+    ui.upload(world.files['photo'])
+    ui.start()
+    ui.until('the sentence', lambda: 'there is no network' in ui.message())
+    ui.shot('10_no_network')
+    ui.page.context.close()
+
+
+# JupyterLab
+
+NOTEBOOK = '12_degradation'
+
+
+def open_lab(browser, address, requests, complaints):
+    "The notebook in JupyterLab, its kernel idle."
+    page = local_page(browser, requests, complaints)
+    page.goto(address.replace('/lab?', f'/lab/tree/{NOTEBOOK}.ipynb?reset&'))
+    page.locator('.jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator[data-status=idle]').wait_for()  # before that, Run All does nothing now and then
+    page.locator('.jp-NotebookPanel-toolbar .jp-KernelName').filter(has_not_text='No Kernel').wait_for()
+    return page
+
+
+def notebook_runs(ui):
+    "JupyterLab: a notebook is opened, run all the way, and saved as clean as `make lab` promises, with its outputs and no error"
+    ui.page.get_by_role('menuitem', name='Run', exact=True).click()
+    ui.page.get_by_text('Run All Cells', exact=True).click()
+    cells, file = ui.page.locator('.jp-CodeCell'), ui.folder / f'lab/{NOTEBOOK}.ipynb'
+    prompts = lambda: ui.page.locator('.jp-CodeCell .jp-InputPrompt').all_inner_texts()
+    ui.until('all cells to be run', lambda: all(re.fullmatch(r'\[\d+\]:', text.strip()) for text in prompts()), 2 * PATIENCE)
+    before = file.stat().st_mtime_ns
+    ui.page.keyboard.press('Control+s')
+    ui.until('the saved file', lambda: file.stat().st_mtime_ns != before)
+    saved = [cell for cell in json.loads(file.read_text())['cells'] if cell['cell_type'] == 'code']
+    assert len(saved) == cells.count() > 10, (len(saved), cells.count())
+    assert not [cell for cell in saved for output in cell['outputs'] if output['output_type'] == 'error'], 'a cell failed'
+    assert not any(cell['execution_count'] for cell in saved), 'the notebook was not cleaned when it was saved'
+    assert sum('image/jpeg' in output.get('data', {}) for cell in saved for output in cell['outputs']) >= 1, 'the figures are gone'
+
+
+def panel_answers(ui):
+    "JupyterLab: the panel of the notebook answers its slider with exactly the picture of the function"
+    import cv2, numpy as np
+    from skimage.data import chelsea
+    from vismod.degradation import degrade_fixed
+    shown = ui.page.locator('.jp-OutputArea-output img.widget-image').last
+    shown.scroll_into_view_if_needed()
+    slider = ui.page.locator('.widget-slider').filter(has_text='sigma').locator('.widget-readout')
+    slider.fill('60')
+    slider.press('Enter')
+    def pixels():
+        data = shown.evaluate("async image => Array.from(new Uint8Array(await (await fetch(image.src)).arrayBuffer()))")
+        return cv2.imdecode(np.array(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    ui.until('the noisier picture', lambda: np.array_equal(pixels(), degrade_fixed(chelsea(), 60, 10)))
+    ui.page.screenshot(path=SHOTS / 'lab.png')
+
+
+def check_lab(browser, folder, address):
+    requests, complaints, opened = [], [], []
+    yield run('JupyterLab: it starts, opens a notebook and finds its kernel', lambda: opened.append(Page(open_lab(browser, address(), requests, complaints), folder)))
+    if not opened: return
+    for check in (notebook_runs, panel_answers):
+        passed = run(check.__doc__, lambda: check(opened[0]))
+        if not passed: opened[0].page.screenshot(path=SHOTS / f'failed_{check.__name__}.png')
+        yield passed
+    away = sorted({url for local, url in requests if not local})
+    yield report(not away and len(requests) > 50, f'all {len(requests)} requests of JupyterLab stayed on this machine', 0, '\n'.join(away))
+    opened[0].page.context.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--random', action='store_true', help='use random networks even where there are trained ones')
-    parser.add_argument('--tab', choices=list(CHECKS), help='test only this tab')
+    parser.add_argument('--tab', choices=[*CHECKS, 'JupyterLab'], help='test only this tab')
     parser.add_argument('--screenshot', type=Path, help='where to put a picture of the tab Pathways')
     options = parser.parse_args()
     chromium = find_chromium()

@@ -35,6 +35,7 @@ CSS = """
 .headline em, .headline i {font-style: normal} .headline i {font-weight: 600}
 .headline .gain {color: var(--primary-600)} .headline .loss {color: #dc2626}
 .small img, .small video {image-rendering: pixelated}
+@media (max-width: 640px) {.tab-container {height: auto !important; flex-wrap: wrap; min-width: 0} .tab-container button {height: 2.2em}}
 """ + PREDICT_CSS + PATH_CSS + EDIT_CSS + RESTORE_CSS + REMOVE_CSS
 
 # %% ../nbs/15_app.ipynb #4b64924d

@@ -82,6 +82,7 @@ class EditSession:
     folder: tempfile.TemporaryDirectory
     upload: tuple = ()  # what it was made of
     shown: int = 0  # the frame on the screen
+    rival: str = "unguided"  # what it is compared with, where there is that
     runs: dict[str, EditRun] = field(default_factory=dict)  # unguided, guided
     rows: dict[str, list[dict]] = field(default_factory=dict)  # scores, a row per frame
     details: dict = field(default_factory=dict)  # how it was drawn

@@ -252,8 +252,10 @@ def _connect_clip(setup: Setup, file: gr.File, prompt: gr.Textbox, adapter: gr.D
 PREDICT_CSS = """
 #predict-examples .grid-container {grid-template-columns: repeat(3, 1fr); padding: 0} #predict-examples .gallery-item, #predict-examples .thumbnail-lg {width: 100%; min-width: 0; height: auto; aspect-ratio: 1}
 #predict-examples img {image-rendering: pixelated} #predict-examples .caption-label {display: none}
-#predict-tiles .grid-container {grid-template-columns: repeat(5, 1fr)} #predict-tiles .gallery-item, #predict-tiles .thumbnail-lg {width: 100%; min-width: 0; height: auto; aspect-ratio: 1}
+#predict-examples, #predict-tiles {height: auto !important} #predict-examples .grid-wrap, #predict-tiles .grid-wrap {max-height: none}
+#predict-tiles .grid-container {grid-template-columns: repeat(5, 1fr)} @media (max-width: 640px) {#predict-tiles .grid-container {grid-template-columns: repeat(2, 1fr)}}
+ #predict-tiles .gallery-item, #predict-tiles .thumbnail-lg {width: 100%; min-width: 0; height: auto; aspect-ratio: 1}
 #predict-tiles .caption-label {font-size: .75em; padding: .1em .4em; max-width: 100%}
-#predict-details {overflow-x: auto} #predict-details table {width: 100%; border-collapse: collapse} #predict-details table, #predict-details tr, #predict-details thead {border: none !important}
+#predict-details table {display: block; overflow-x: auto; max-width: calc(100vw - 7em); border-collapse: collapse} #predict-details table, #predict-details tr, #predict-details thead {border: none !important}
 #predict-details th, #predict-details td {text-align: left; padding: .3em 1em .3em 0 !important; border: none !important; border-bottom: 1px solid var(--border-color-primary) !important}
 """
