@@ -41,7 +41,7 @@ class Finding:
     value: str = ""  # what was found
     remedy: str = ""  # what to do, mostly a command
 
-
+# %% ../nbs/15i_doctor.ipynb #b4dfaf39
 def looked(
     look: Callable[[], Iterator[Finding]],
 ) -> list[Finding]:
@@ -57,7 +57,7 @@ def settings() -> dict[str, str]:
     config.read(repo_root() / "settings.ini", encoding="utf-8")
     return dict(config["DEFAULT"])
 
-
+# %% ../nbs/15i_doctor.ipynb #979699c0
 def lacking(
     requirement: str,  # e.g. numpy>=2,<3
 ) -> str:  # what is wrong with the installed package; empty when nothing is
@@ -79,7 +79,7 @@ def look_at_python() -> Iterator[Finding]:
     fits = tuple(map(int, here.split(".")[:2])) >= tuple(map(int, wanted.split(".")))
     yield Finding("python", "python", "ok" if fits else "bad", f"{here}, {platform.system()} {platform.machine()}", "" if fits else f"install Python {wanted} or newer; then: make PYTHON=/path/to/python install")
 
-
+# %% ../nbs/15i_doctor.ipynb #a33219a2
 def look_at_packages() -> Iterator[Finding]:
     "What settings.ini asks for."
     asked = settings()
@@ -122,7 +122,7 @@ def torn(
         return not head or 8 + length + max(ends, default=0) != file.stat().st_size
     except (OSError, ValueError, TypeError, KeyError, IndexError): return True
 
-
+# %% ../nbs/15i_doctor.ipynb #ab6c4ac4
 def incomplete(
     folder: Path,  # a checkpoint
 ) -> str:  # what is wrong; empty when nothing is
@@ -140,7 +140,7 @@ def size_of(folder: Path) -> str:
     total = folder.stat().st_size if folder.is_file() else sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return f"{total / 1e9:.1f} GB" if total > 1e9 else f"{total / 1e6:.1f} MB"
 
-
+# %% ../nbs/15i_doctor.ipynb #1fa2f344
 def cached(entry: Checkpoint) -> Path | None:
     "Its folder in the hub's cache; the network is not asked."
     from huggingface_hub import snapshot_download  # here: it takes a second
@@ -148,7 +148,7 @@ def cached(entry: Checkpoint) -> Path | None:
     except (OSError, ValueError): return None
     return folder if (folder / entry.needs).is_file() else None
 
-
+# %% ../nbs/15i_doctor.ipynb #c238e289
 def weights_finding(
     entry: Checkpoint,
 ) -> Finding:
@@ -184,7 +184,7 @@ def asked(
         remedy = re.search(r"(?:with: |run `)(.*?)(?:`| \(or |$)", sentence)
         return Finding("weights", name, "bad" if "damaged" in sentence else "missing", purpose, remedy[1] if remedy else sentence)
 
-
+# %% ../nbs/15i_doctor.ipynb #aefac9f2
 PARTS = {"stable-diffusion-v1-5": ' --include "tokenizer/*" "text_encoder/*" "scheduler/*"', "PCM_Weights": ' --include "sd15/*"'}  # of repositories that hold much more
 
 
@@ -203,7 +203,7 @@ def look_at_removal() -> Iterator[Finding]:
         finding = asked(f"weights/propainter/{official}", lambda: find_weights("weights/propainter", part), "ProPainter, non-commercial use only")
         yield finding if finding.state == "ok" else Finding(*list(asdict(finding).values())[:4], f"curl -L --create-dirs -o weights/propainter/{official} {OFFICIAL}{official}")
 
-
+# %% ../nbs/15i_doctor.ipynb #654d4cf8
 def look_at_measures() -> Iterator[Finding]:
     "Files that measures need."
     from vismod.i3d import find_i3d, load_i3d
@@ -248,7 +248,7 @@ def writable(folder: Path) -> bool:
         return True
     except OSError: return False  # a file where the folder should be, too
 
-
+# %% ../nbs/15i_doctor.ipynb #a3344ccb
 def look_at_disk() -> Iterator[Finding]:
     "Room, and whether the project's folders can be written to."
     for name in FOLDERS:
@@ -266,7 +266,7 @@ def examine() -> list[Finding]:
     "Everything there is to look at."
     return [finding for look in LOOKS for finding in looked(look)]
 
-
+# %% ../nbs/15i_doctor.ipynb #63dc7391
 def told(
     findings: list[Finding],
 ) -> str:  # lines

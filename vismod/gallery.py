@@ -74,7 +74,7 @@ class Report:
     @property
     def folder(self) -> Path: return self.path.parent
 
-
+# %% ../nbs/13e_gallery.ipynb #26b0e5b1
 def read_report(
     path: str | Path,  # a page written by `html_report`
     picture: str = "",  # file in its folder for the card; empty: the page's first picture
@@ -155,7 +155,7 @@ h1 {font-size: 1.8em; margin: 0} h2 {font-size: 1.1em; margin: .1em 0 .3em} a {c
 .text {padding: .8em 1.1em 1em} .text p {margin: .3em 0 .5em} code {font-size: .8em; overflow-wrap: anywhere} summary {cursor: pointer}
 """
 
-
+# %% ../nbs/13e_gallery.ipynb #d70f1d83
 def address(
     path: Path,
     folder: Path,  # where the page with the link is
@@ -221,7 +221,7 @@ def total_size(
     count = lambda place: sum(path.stat().st_size for path in place.rglob("*") if path.is_file() and (place.name, path.suffix) != ("readme", ".html"))
     return {place.name: count(place) / 1e6 for place in folders if place.is_dir()}
 
-
+# %% ../nbs/13e_gallery.ipynb #7e2c8277
 def check_size(
     folder: Path,  # reports/
     planned: Sequence[Planned],
@@ -246,7 +246,7 @@ def keep_files(
             if place is None: raise InputError(f"{planned.notebook} has written no {name} in {pattern}")
             with atomic_path(folder / name) as temporary: temporary.write_bytes(place.read_bytes())
 
-
+# %% ../nbs/13e_gallery.ipynb #7e14243f
 def make_report(
     planned: Planned,
     folder: Path,  # reports/

@@ -99,7 +99,7 @@ class RunEntry:
 # %% ../nbs/13d_run_comparison.ipynb #cf624746
 def _dict(record: dict, name: str) -> dict: return record[name] if isinstance(record.get(name), dict) else {}
 
-
+# %% ../nbs/13d_run_comparison.ipynb #5cb2c06d
 def _status(record: dict) -> str:
     "The status, checked against the process."
     if record.get("status") != "running": return str(record.get("status", "damaged"))
@@ -107,7 +107,7 @@ def _status(record: dict) -> str:
     except (psutil.Error, KeyError, TypeError, ValueError): alive = False
     return "running" if alive else "lost"
 
-
+# %% ../nbs/13d_run_comparison.ipynb #07f039ce
 def _problem(record: dict, status: str) -> str:
     "Why a run is not done, in one line."
     error = record.get("error")
@@ -309,7 +309,7 @@ def shown(
     if value is None or isinstance(value, float) and math.isnan(value): return ""
     return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
-
+# %% ../nbs/13d_run_comparison.ipynb #3c9614c9
 def data_url(
     image: np.ndarray,  # uint8 RGB
     format: str = "PNG",  # or JPEG
