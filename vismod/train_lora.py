@@ -31,7 +31,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from .checkpoints import checkpoint_hash, load_pix2pix, resolve_checkpoint
-from .core import (InputError, Interrupted, RunRecord, atomic_path, content_key, graceful_stop, key_generator, pick_device, progress, read_json, resolve,
+from .core import (InputError, Interrupted, RunRecord, atomic_path, content_key, file_hash, graceful_stop, key_generator, pick_device, progress, read_json, resolve,
                          seed_everything, sweep_temporaries, write_json)
 from .evaluate import METRICS, prediction_grid, rivals, sample, score, spread, validation_loss
 from .latents import batch_rows, cached_latents, draw_step, loss_weights, noise_scheduler
@@ -233,7 +233,7 @@ def save(self: Trainer):
             save_file({str(i): p.cpu().contiguous() for i, p in enumerate(self.ema.shadow_params)}, tmp / "ema.safetensors")
             save_file({k: v.cpu() for k, v in pack_moments(self.optimiser.optimizer).items()}, tmp / "optimiser.safetensors")
             scaler = self.accelerator.scaler
-            write_json(tmp / "state.json", dict(key=self.key, step=self.step, best=self.best, losses=self.losses, ema_step=self.ema.optimization_step,
+            write_json(tmp / "state.json", dict(files={path.name: file_hash(path) for path in sorted(tmp.iterdir())}, key=self.key, step=self.step, best=self.best, losses=self.losses, ema_step=self.ema.optimization_step,
                                                 scaler=scaler.state_dict() if scaler else None))
         for old in self.checkpoints()[:-self.settings.keep]:
             shutil.rmtree(old)
@@ -249,14 +249,29 @@ def checkpoints(self: Trainer) -> list[Path]:  # oldest first
 
 # %% ../nbs/02_train_lora.ipynb #b7850287
 @patch
+def read_checkpoint(
+    self: Trainer,
+    folder: Path,  # one of `checkpoints`
+) -> tuple[dict, dict, dict]:  # state, adapter and averaged adapter
+    "Read a checkpoint, and make sure that it is what was saved and that it fits; raises InputError, OSError, SafetensorError or KeyError."
+    state = read_json(folder / "state.json")
+    for name, digest in state.get("files", {}).items():
+        if file_hash(folder / name) != digest: raise InputError(f"{name} is not what was saved")
+    adapter, ema = load_file(folder / "adapter.safetensors"), load_file(folder / "ema.safetensors")
+    for index, parameter in enumerate(self.parameters):
+        if not adapter[str(index)].shape == ema[str(index)].shape == parameter.shape: raise InputError("its weights have other shapes")
+    return {name: state[name] for name in ("step", "best", "losses", "ema_step", "scaler")}, adapter, ema
+
+# %% ../nbs/02_train_lora.ipynb #942b2924
+@patch
 def restore(self: Trainer):
     "Go on from the newest checkpoint; one that cannot be read is passed over with a word."
     for folder in reversed(self.checkpoints()):
         try:
-            state, adapter, ema = read_json(folder / "state.json"), load_file(folder / "adapter.safetensors"), load_file(folder / "ema.safetensors")
+            state, adapter, ema = self.read_checkpoint(folder)
             unpack_moments(self.optimiser.optimizer, load_file(folder / "optimiser.safetensors"))
-        except (InputError, OSError, SafetensorError) as error:
-            print(f"{folder.name} cannot be read ({error}): trying the one before")
+        except (InputError, OSError, SafetensorError, KeyError, ValueError) as error:
+            print(f"{folder.name} cannot be used ({error}): trying the one before")
             continue
         for index, parameter in enumerate(self.parameters):
             parameter.data.copy_(adapter[str(index)])
@@ -268,7 +283,7 @@ def restore(self: Trainer):
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return print(f"resumed at step {self.step} of {self.steps}")
 
-# %% ../nbs/02_train_lora.ipynb #942b2924
+# %% ../nbs/02_train_lora.ipynb #54f1a310
 @patch
 def claim(self: Trainer):
     "Make sure the run folder is ours: empty, or of a run with the same key."
@@ -287,7 +302,7 @@ def claim(self: Trainer):
         sweep_temporaries(self.out)
         write_json(mark, dict(key=self.key, settings=self.settings.fixed()))
 
-# %% ../nbs/02_train_lora.ipynb #54f1a310
+# %% ../nbs/02_train_lora.ipynb #833c96e4
 @patch
 def measure_rivals(self: Trainer) -> pd.DataFrame:  # scores of all rivals, with a column split
     "Score copies, base and ceiling on both held-out splits, once per run folder."
@@ -301,7 +316,7 @@ def measure_rivals(self: Trainer) -> pd.DataFrame:  # scores of all rivals, with
             pd.concat(parts).to_csv(tmp, index=False)
     return pd.read_csv(file, dtype=dict(clip=str, action=str))
 
-# %% ../nbs/02_train_lora.ipynb #833c96e4
+# %% ../nbs/02_train_lora.ipynb #6fd9951f
 @patch
 def due(
     self: Trainer,
@@ -311,7 +326,7 @@ def due(
     marks = lambda step: int(step / self.steps_per_epoch / every + 1e-9)
     return marks(self.step) > marks(self.step - 1) or self.step == self.steps
 
-# %% ../nbs/02_train_lora.ipynb #6fd9951f
+# %% ../nbs/02_train_lora.ipynb #ec407e85
 @patch
 def start(self: Trainer):
     "Everything before the first step: the folder, the rivals, the model, the log."
@@ -326,7 +341,7 @@ def start(self: Trainer):
             self.log_scores(scores[scores.split == "val"])
     self.accelerator.wait_for_everyone()
 
-# %% ../nbs/02_train_lora.ipynb #ec407e85
+# %% ../nbs/02_train_lora.ipynb #a7df71d2
 @patch
 def close_step(
     self: Trainer,
@@ -342,7 +357,7 @@ def close_step(
     if save or stop:
         self.save()
 
-# %% ../nbs/02_train_lora.ipynb #a7df71d2
+# %% ../nbs/02_train_lora.ipynb #92261ea7
 @patch
 def train_loop(self: Trainer):
     "Steps until the end or a signal."
@@ -354,7 +369,7 @@ def train_loop(self: Trainer):
             if stop.requested and self.step < self.steps:
                 raise Interrupted(f"Stopped at step {self.step} of {self.steps} and saved: run the same command again to go on.")
 
-# %% ../nbs/02_train_lora.ipynb #92261ea7
+# %% ../nbs/02_train_lora.ipynb #3449f863
 @patch
 def run(self: Trainer) -> pd.DataFrame | None:  # test scores of the best adapter and its rivals; None in helper processes
     "Train, or go on training, and measure the best adapter on the test split, loaded by a stock pipeline."
