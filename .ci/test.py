@@ -215,7 +215,15 @@ def check_links(root):
             if not (root / place).exists() if known is None else place not in known: yield f'{path.relative_to(root)}: {target} leads to nothing that git tracks'
 
 
-CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells, 'order': check_order}
+def check_runs(root):
+    "every notebook has a cell that its test runs: nbdev_test is content with none"
+    flags = '|'.join(map(re.escape, shlex.split(settings_of(root).get('tst_flags', ''))))
+    off = re.compile(rf'(?m)^\s*#\s*\|\s*(eval:\s*false|({flags or "-"}))\s*$')
+    for path, notebook in loadable(root):
+        if not any(source(cell).strip() and not off.search(source(cell)) for cell in code_cells(notebook)): yield f'{path.name}: its test runs no cell'
+
+
+CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells, 'runs': check_runs, 'order': check_order}
 WISHES = {'rooms': check_rooms, 'links': check_links}  # told, not counted
 
 
