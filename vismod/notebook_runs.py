@@ -98,12 +98,12 @@ def _take_over(record: RunRecord, records: Mapping[Path, dict]):
 
 def _judge(record: RunRecord, live, target: Path, listing: Path, expect: Sequence[str]) -> Problem | None:
     "Look at what a run left."
+    records = announced(listing, record.folder, live.process.pid) if live.process else {}
+    _take_over(record, records)
     try: notebook = read_notebook(target)
     except InputError as error: return problem_of(live, None) or Problem("NoNotebook", str(error))
     if problem := problem_of(live, notebook): return problem
     if said := unproven(notebook): return Problem("Incomplete", said)
-    records = announced(listing, record.folder, live.process.pid)
-    _take_over(record, records)
     if said := broken_promise(records, record.name, record.folder, expect): return Problem("ResultsMissing", said)
 
 # %% ../nbs/13b_notebook_runs.ipynb #67da9b43
