@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['VideoEditSettings', 'style_for', 'match_colours', 'colour_shift', 'early_decoder', 'VideoEditor', 'guidance_columns',
            'peak_memory', 'frames_done', 'check_same_run', 'check_early', 'EditRun', 'save_debug', 'new_rows',
-           'edit_video', 'edit_arms']
+           'edit_video', 'edit_arms', 'edit_view', 'edit_panel']
 
 # %% ../nbs/06_video_edit.ipynb #0e57eb39
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
+import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import psutil
@@ -30,6 +31,7 @@ from .guidance import LossGuidanceConfig, Term, guidance_terms, still_mask
 from .images import list_images, load_image, save_image
 from .media import image_grid, write_video
 from .metrics import CsvLog, lpips_available, psnr
+from .panels import frame_panel
 from .qwen_edit import EDGE_CONTRAST, PROMPT, EarlyDecoder, FrameDecoder, FrameGuide, edge_reference, edit_frame, load_qwen_edit, starting_noise
 from .style import StyleUnavailable, VGGStyleExtractor
 from .tiny_decoder import load_tiny_decoder
@@ -335,3 +337,29 @@ def edit_arms(
         films = [edit_video(stream, Path(folder) / f"{name}_{seed}", replace(settings, guidance=guidance, seed=seed), **options).assign(seed=seed) for seed in seeds]
         tables[name] = pd.concat(films, ignore_index=True)
     return tables
+
+# %% ../nbs/06_video_edit.ipynb #3833f0f4
+def edit_view(
+    folders: Mapping[str, Path],  # arm -> its frames, as `edit_video` writes them
+    tables: Mapping[str, pd.DataFrame],  # arm -> its rows
+    edges: Mapping[int, np.ndarray],  # number of the frame, from 1 -> wanted edges, uint8 [height, width]
+    number: int,  # of the frame; 0 is the first frame, which is given
+    show: str = "film",  # film, or edges
+    scale: int = 1,  # enlargement
+) -> tuple[np.ndarray, str]:  # wanted edges and all arms side by side, and a line of text
+    "One view of the panel."
+    frames = {name: load_image(folder / f"{number:05d}.png") for name, folder in folders.items()}
+    if show == "edges": frames = {name: edge_reference(edge_picture(frame)) for name, frame in frames.items()}
+    wanted = edge_reference(edges[number]) if number else None
+    errors = ", ".join(f"{name} {255 * table.edge_loss[table.frame == number].mean():.2f}" for name, table in tables.items())
+    return image_grid([[wanted, *frames.values()]], ["wanted", *frames], scale=scale), f"edge error in grey levels: {errors}" if number else "the first frame is given"
+
+
+def edit_panel(
+    folders: Mapping[str, Path],  # as for `edit_view`
+    tables: Mapping[str, pd.DataFrame],
+    edges: Mapping[int, np.ndarray],
+    scale: int = 1,  # enlargement
+) -> widgets.VBox:  # as `frame_panel`
+    "Leaf through films drawn in several ways."
+    return frame_panel(lambda number, show: edit_view(folders, tables, edges, number, show, scale), len(edges) + 1, 1, show=["film", "edges"])
