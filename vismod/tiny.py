@@ -7,10 +7,11 @@ __all__ = ['ACTION_WORDS', 'EDIT_WORDS', 'EDITS', 'world_words', 'merge_pair', '
            'random_film', 'film_frame', 'world_picture', 'random_scene', 'swap', 'recolour', 'remove', 'add', 'shift',
            'resize', 'lift_or_lower', 'exchange', 'bring', 'make_edit', 'warm_cosine', 'training_state', 'fit',
            'build_vae', 'vae_loss', 'train_vae', 'build_scheduler', 'build_unet', 'build_text_encoder', 'encode_edits',
-           'Editor', 'velocity_loss', 'train_editor', 'save_pix2pix', 'apply_edits']
+           'Editor', 'velocity_loss', 'train_editor', 'keep_card', 'save_pix2pix', 'apply_edits']
 
 # %% ../nbs/90_tiny_models.ipynb #d2ad061e
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -407,6 +408,15 @@ def train_editor(
     losses = fit(editor, loss_at, steps, lr, folder / "editor.pt", desc="editor")
     return editor.eval(), losses
 
+# %% ../nbs/90_tiny_models.ipynb #c4c854f2
+def keep_card(
+    folder: str | Path,  # the checkpoint that will be replaced; it need not be there
+    place: Path,  # what will replace it
+):
+    "Carry a model card over to the checkpoint that is written anew."
+    card = resolve(folder) / "README.md"
+    if card.is_file(): shutil.copy(card, place)
+
 # %% ../nbs/90_tiny_models.ipynb #87aabe2b
 def save_pix2pix(
     folder: str | Path,  # appears whole
@@ -420,6 +430,7 @@ def save_pix2pix(
                                                       requires_safety_checker=False)
     with atomic_path(resolve(folder), folder=True) as tmp:
         pipeline.to(torch.float16).save_pretrained(tmp, safe_serialization=True)
+        keep_card(folder, tmp)
     return resolve(folder)
 
 # %% ../nbs/90_tiny_models.ipynb #355ca466

@@ -19,7 +19,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from .core import atomic_path, key_rng, progress, resolve
 from .features import ClipFeatures
-from .tiny import build_tokenizer
+from .tiny import build_tokenizer, keep_card
 from .vlm import STILLNESS
 from .world_edits import between, make_world_edit
 
@@ -117,6 +117,7 @@ def save_clip(
     "Write a CLIP checkpoint."
     with atomic_path(resolve(folder), folder=True) as place:
         model.half().save_pretrained(place), processor.save_pretrained(place)
+        keep_card(folder, place)
     model.float()
     return resolve(folder)
 

@@ -19,6 +19,7 @@ from torch import nn
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from .core import atomic_path, key_generator, key_rng, progress, resolve
+from .tiny import keep_card
 from .vlm import heuristic_caption
 from .world_edits import edit_film, make_world_edit
 
@@ -188,5 +189,6 @@ def save_cog(
     with atomic_path(resolve(folder), folder=True) as place:
         for part in ("vae", "transformer", "text_encoder"): getattr(pipeline, part).half()
         pipeline.save_pretrained(place)
+        keep_card(folder, place)
     for part in ("vae", "transformer", "text_encoder"): getattr(pipeline, part).float()
     return resolve(folder)

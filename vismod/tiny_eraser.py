@@ -28,7 +28,7 @@ from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .diffueraser import BrushNet, EraserUNet
 from .footage import grow_mask
 from .priors import InpaintEach
-from .tiny import build_scheduler, fit
+from .tiny import build_scheduler, fit, keep_card
 from .world import Clip, article, make_clip
 
 # %% ../nbs/90d_tiny_eraser.ipynb #852abb1d
@@ -268,7 +268,7 @@ def forget_origin(
         settings = json.loads(path.read_text())
         if settings.pop("_name_or_path", None): path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
-
+# %% ../nbs/90d_tiny_eraser.ipynb #7642d55c
 def save_inpainting(
     folder: str | Path,  # appears whole
     unet: UNet2DConditionModel,  # trained
@@ -282,9 +282,10 @@ def save_inpainting(
     with atomic_path(resolve(folder), folder=True) as temporary:
         pipeline.to(torch.float16).save_pretrained(temporary)
         forget_origin(temporary)
+        keep_card(folder, temporary)
     return resolve(folder)
 
-
+# %% ../nbs/90d_tiny_eraser.ipynb #780da476
 def save_eraser(
     folder: str | Path,  # appears whole
     networks: EraserNetworks,  # trained, without LoRA
@@ -302,6 +303,7 @@ def save_eraser(
         (temporary / LORA_FILE).parent.mkdir(parents=True)
         save_file(lora, temporary / LORA_FILE)
         forget_origin(temporary)
+        keep_card(folder, temporary)
     return resolve(folder)
 
 # %% ../nbs/90d_tiny_eraser.ipynb #5f99090c

@@ -32,7 +32,7 @@ from .guidance import sobel_edges
 from .latents import to_tensor
 from .photos import recoloured
 from .qwen_edit import EDGE_CONTRAST, PROMPT, edge_reference, pack, single_frame, token_types
-from .tiny import byte_alphabet, film_frame, fit, learn_merges, random_film
+from .tiny import byte_alphabet, film_frame, fit, keep_card, learn_merges, random_film
 
 # %% ../nbs/90a_tiny_qwen.ipynb #83aa7893
 SIDE = 64  # pixels per side of everything the tiny model is taught
@@ -340,4 +340,5 @@ def save_qwen(
     "Write a checkpoint that `QwenImageEditPlusPipeline.from_pretrained` loads."
     with atomic_path(resolve(folder), folder=True) as tmp:
         pipeline.to(torch.float16).save_pretrained(tmp, safe_serialization=True)
+        keep_card(folder, tmp)
     return resolve(folder)
