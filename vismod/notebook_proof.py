@@ -43,7 +43,7 @@ class Problem:
     def hint(self) -> str: return next((hint for pattern, hint in HINTS.items() if re.search(pattern, f"{self.kind} {self.message}")), "")
 
     def __str__(self):
-        where = f" in cell {self.cell} ({self.code:.60})" * (self.cell >= 0)
+        where = f" in cell {self.cell} ({self.code:.60})" * bool(self.code)
         return f"{self.kind}{where}: {self.message:.600}" + f"; {self.hint}" * bool(self.hint)
 
 # %% ../nbs/13b_notebook_proof.ipynb #872fff68
