@@ -18,7 +18,7 @@ from .core import InputError
 from .ghosting import PRESETS
 from .media import read_frames
 from .metrics import psnr
-from .predict_session import EXAMPLES, ClipSession, card_of, example_clip, first_now, offered_adapters, open_clip, open_predictor
+from .predict_session import EXAMPLES, LIMITS, ClipSession, card_of, example_clip, first_now, offered_adapters, open_clip, open_predictor
 from .sessions import PACKED, READABLE_VIDEOS
 from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, sentence, small, stepper
 
@@ -136,7 +136,7 @@ def _clip_results() -> ClipResults:
     line = gr.HTML(clip_headline(None), padding=False, elem_id="predict-headline")
     slider = gr.ImageSlider(label="last seen | ghost", type="numpy", height=420, max_height=420, buttons=["fullscreen"], elem_id="predict-compare", **PNG)
     with gr.Row():
-        scrubber = gr.Slider(0, 1, 0, step=1, label="The model sees the film up to frame", info="what follows is kept as the truth", interactive=False, scale=3, elem_id="predict-now")
+        scrubber = gr.Slider(0, LIMITS.frames - 1, 0, step=1, label="The model sees the film up to frame", info="what follows is kept as the truth", interactive=False, scale=3, elem_id="predict-now")
         with gr.Column(scale=1, min_width=180):
             one = gr.DownloadButton("Download PNG", interactive=False, variant="primary", elem_id="predict-download")
             everything = gr.DownloadButton("Download all (ZIP)", visible=False, elem_id="predict-download-all")
@@ -195,7 +195,7 @@ def foretelling(
     file: str | None,  # uploaded
     prompt: str | None,  # what happens
     choice: str | None,  # an adapter, of `offered_adapters`
-    now: float,  # the last frame that is seen
+    now: float | None,  # the last frame that is seen; 0 with a film that was never looked at: as for `first_now`
     *choices,  # preset of the ghost, every n-th frame, seed, steps, guidance, image guidance
     progress: Callable = gr.Progress(),  # called with the share done
     wanted: Callable[[], bool] = lambda: True,  # asked before every step; on False it stops
@@ -205,7 +205,7 @@ def foretelling(
     with polite("use a smaller adapter"):
         on_step = stepper(progress, wanted)
         fresh = clip_opened(session, file, every)
-        if fresh is session: fresh.now = min(int(now), fresh.film.last)
+        if fresh is session or (session is None and now): fresh.now = min(int(now or 0), fresh.film.last)
         card_of(choice or ""), on_step(0, "loading the model")
         sampling = dict(zip(("steps", "guidance", "image_guidance"), (int(scales[0] or 0), float(scales[1] or 0), float(scales[2] or 0))))
         fresh.run(open_predictor(choice, setup.device), prompt or "", int(seed or 0), preset, sampling, on_step)
