@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import gradio as gr, numpy as np, torch
+import gradio as gr, numpy as np
 from PIL import Image
 
 from .core import InputError, Interrupted
@@ -20,7 +20,7 @@ from .frame2frame import PathSettings
 from .images import IMAGE_SUFFIXES, save_image
 from .path_energy import EnergyWeights
 from .path_session import EXAMPLES, PathSession, example_edit, path_pipeline, read_picture, score_curve
-from .tabs import ON_DEVICE, PNG, Clicks, Setup, sentence
+from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, small
 from .video_backends import FilmSettings
 from .world_edits import between
 
@@ -152,8 +152,7 @@ def _path_results() -> PathResults:
 def _scrubbed(session: PathSession, index: int) -> list:
     "What `PathResults.scrubbed` shows of a frame."
     result, file = session.result, str(session.frame_file(index))
-    small = max(result.frames[index].shape[:2]) < 256
-    return [path_headline(session, index), gr.update(value=file, elem_classes=["small"] if small else []),
+    return [path_headline(session, index), gr.update(value=file, elem_classes=small(result.frames[index].shape)),
             gr.update(value=score_curve(result.scores, index, result.chosen, result.path), visible=True),
             gr.update(interactive=index != result.chosen, visible=True), gr.update(value=file, interactive=True)]
 
@@ -172,7 +171,7 @@ def _path_preview(session: PathSession | None, line: str | None = None) -> list:
     if session is not None:
         image = Image.fromarray(session.picture)
         image.thumbnail((1536, 1536))  # to look at: a whole photograph takes seconds to encode
-    shown = gr.update(value=image, elem_classes=["small"] if image and max(image.size) < 256 else [])
+    shown = gr.update(value=image, elem_classes=small(image.size) if image else [])
     return [None, line or path_headline(session), shown, hide, idle, hide, gr.update(value=None, interactive=False), hide, hide]
 
 # %% ../nbs/04a_path_tab.ipynb #8121849d
@@ -201,18 +200,14 @@ def walking(
     def on_step(share: float, text: str) -> bool:
         progress(share, desc=text)
         return wanted()
-    try:
+    with polite("use fewer frames"):
         session, settings = PathSession(Path(file or "").name, read_picture(file), prompt or ""), path_settings(*choices)
         if not session.prompt.strip(): raise InputError("the wish is missing: say what shall change in the picture")
         if not on_step(0, "loading the models"): raise Interrupted("cancelled while it waited")
         pipeline = open_pipeline(setup.pathways, setup.model_cache_dir, setup.device)
         session.walk(pipeline, settings, -1 if seed is None else int(seed), on_step, target_caption=target, temporal_caption=temporal)
         return _path_view(session, session.result.chosen)
-    except Interrupted:
-        gr.Info("Cancelled.")
-        return [gr.skip()] * len(PathResults.__dataclass_fields__)
-    except torch.OutOfMemoryError: raise sentence(InputError("the device has not enough memory for this film: use fewer frames, or start the app with --device cpu")) from None
-    except InputError as error: raise sentence(error) from None
+    return [gr.skip()] * len(PathResults.__dataclass_fields__)
 
 # %% ../nbs/04a_path_tab.ipynb #5fedf1b8
 def _scrub(session: PathSession | None, index: float) -> list:
@@ -257,7 +252,7 @@ def _connect_path(setup: Setup, inputs: list, start: gr.Button, stop: gr.Button,
 PATH_CSS = """
 #path-examples .grid-container {grid-template-columns: repeat(5, 1fr); padding: 0} #path-examples .caption-label {display: none}
 #path-examples .gallery-item, #path-examples .thumbnail-lg {width: 100%; min-width: 0; height: auto; aspect-ratio: 1} #path-examples img {image-rendering: pixelated}
-#path-frame img {width: 100%; height: 100%; object-fit: contain} #path-frame.small img {image-rendering: pixelated}
+#path-frame img {width: 100%; height: 100%; object-fit: contain} 
 #path-curve svg {width: 100%; height: auto; display: block; overflow: visible} @media (max-width: 640px) {#path-curve svg text {font-size: 20px}}
 #path-curve svg text {font-variant-numeric: tabular-nums}
 """

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2, gradio as gr, numpy as np, torch
+import cv2, gradio as gr, numpy as np
 from PIL import Image
 
-from .core import InputError, Interrupted
+from .core import InputError
 from .eraser_weights import eraser_paths
 from .images import IMAGE_SUFFIXES, resize_mask
 from .media import read_frames, write_video
@@ -28,7 +28,7 @@ from .removal_pass import RemovalSettings, Weights
 from .removal_session import CANVAS, RemovalSession, on_canvas, open_film
 from .remove import world_film
 from .sessions import PACKED, READABLE_VIDEOS
-from .tabs import ON_DEVICE, PNG, Clicks, Setup, sentence
+from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, small, stepper
 
 # %% ../nbs/10a_remove_tab.ipynb #f034f96a
 PRIORS = {"flow": "Flow · what other frames show", "inpaint": "Inpaint · each frame by itself", "none": "None · one colour"}
@@ -281,10 +281,10 @@ def _removal_view(session: RemovalSession | None, line: str = "", fresh: bool = 
     idle, hide = gr.update(value=None, interactive=False), gr.update(value=None, visible=False)
     if session is None: return [None, line or removal_headline(None), gr.update(value=None, label="film | film"), gr.update(value=0, interactive=False), hide, idle, hide, ""]
     index, done = session.shown, session.removed is not None
-    small = ["small"] if max(session.frames[0].shape[:2]) < 256 else []
+    pixels = small(session.frames[0].shape)
     label = "film | result" if done else "film | mask" if session.prepared else "film | film"
-    shown = gr.update(value=frame_pair(session, index), label=label, elem_classes=small)
-    video = gr.update(value=str(session.video if done else _mask_video(session)), label="result" if done else "mask", visible=True, elem_classes=small) if session.prepared else hide
+    shown = gr.update(value=frame_pair(session, index), label=label, elem_classes=pixels)
+    video = gr.update(value=str(session.video if done else _mask_video(session)), label="result" if done else "mask", visible=True, elem_classes=pixels) if session.prepared else hide
     files = [gr.update(value=str(session.video), interactive=True), gr.update(value=str(session.archive()), visible=True)] if done else [idle, hide]
     scrubber = gr.update(maximum=max(1, len(session.frames) - 1), interactive=len(session.frames) > 1, **(dict(value=0) if fresh else {}))  # else it stays where the user moves it
     return [session, line or removal_headline(session, index), shown, scrubber, video, *files, removal_notes(session) if session.prepared else ""]
@@ -350,15 +350,8 @@ def attempted(
     wanted: Callable[[], bool],  # asked at every step; on False it stops
 ) -> list:  # for `RemovalResults.all`
     "Do something long; raises gr.Error with a sentence for a user's mistake."
-    def on_step(share: float, text: str):
-        if not wanted(): raise Interrupted("cancelled")
-        progress(share, desc=text)
-    try: return _removal_view(action(on_step))
-    except Interrupted:
-        gr.Info("Cancelled.")
-        return [gr.skip()] * len(RemovalResults.__dataclass_fields__)
-    except torch.OutOfMemoryError: raise sentence(InputError("the device has not enough memory for this film: work at a smaller size, or start the app with --device cpu")) from None
-    except InputError as error: raise sentence(error) from None
+    with polite("work at a smaller size"): return _removal_view(action(stepper(progress, wanted)))
+    return [gr.skip()] * len(RemovalResults.__dataclass_fields__)
 
 # %% ../nbs/10a_remove_tab.ipynb #0cd6fd73
 def tracking(
@@ -454,6 +447,6 @@ def _connect_runs(setup: Setup, source: list, clip: list, paint: Paint, choices:
 # %% ../nbs/10a_remove_tab.ipynb #bf08e1de
 REMOVE_CSS = """
 #remove-examples .grid-container {grid-template-columns: repeat(2, 1fr); padding: 0} #remove-examples .gallery-item, #remove-examples .thumbnail-lg {width: 100%; min-width: 0; height: 92px; aspect-ratio: auto}
-#remove-examples img, #remove-compare.small img, #remove-video.small video {image-rendering: pixelated}
+#remove-examples img {image-rendering: pixelated}
 #remove-examples .caption-label {font-size: .75em; padding: .1em .4em; max-width: 100%}
 """
