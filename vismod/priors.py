@@ -30,7 +30,7 @@ class Filled:
     picture: np.ndarray  # uint8 RGB [height, width, 3]; equals the input outside the hole
     unseen: np.ndarray  # bool [height, width]: pixels of the hole that no frame shows, filled by a guess
 
-
+# %% ../nbs/07_priors.ipynb #bdac0074
 @dataclass(frozen=True)
 class Footage:
     "Frames, masks and what may be copied, checked whenever one is read."
@@ -74,7 +74,7 @@ def picture(
     name = f"{kind[:-1]} {t}"
     return _check_size(self, check_image(np.asarray(getattr(self, kind)[t]), name), name)
 
-
+# %% ../nbs/07_priors.ipynb #1f04786a
 @patch
 def hole(
     self: Footage,
@@ -112,7 +112,7 @@ class Prior:
         "The pictures of `trace`."
         return (filled.picture for filled in self.trace(frames, masks, pictures, holes))
 
-
+# %% ../nbs/07_priors.ipynb #b114468b
 def paste(
     picture: np.ndarray,  # uint8 RGB: the input
     hole: np.ndarray,  # bool [height, width]
@@ -160,13 +160,13 @@ class CopyInput(EachFrame):
     name = "copy input"
     def invent(self, picture, hole): return picture
 
-
+# %% ../nbs/07_priors.ipynb #f9afd611
 class NoPrior(EachFrame):
     "The mean colour of what is known; mid-grey when nothing is."
     name = "none"
     def invent(self, picture, hole): return np.zeros_like(picture) + (picture[~hole].mean(0) if not hole.all() else 127.5)
 
-
+# %% ../nbs/07_priors.ipynb #82d7ad39
 class InpaintEach(EachFrame):
     "OpenCV's inpainting of each frame by itself (Telea 2004, or Navier-Stokes, Bertalmio et al. 2001)."
     name = "inpaint"
@@ -176,7 +176,7 @@ class InpaintEach(EachFrame):
         self.radius, self.method = radius, methods[method]
     def invent(self, picture, hole): return cv2.inpaint(picture, hole.astype(np.uint8), self.radius, self.method)
 
-
+# %% ../nbs/07_priors.ipynb #d1294de9
 class BlurEach(EachFrame):
     "A Gaussian blur of the known pixels; the mean colour far away from any."
     name = "blur"
@@ -196,7 +196,7 @@ def _opened(source) -> tuple[int | None, Iterator[np.ndarray]]:
     if not path.is_dir(): return None, read_video(path)
     return len(images := list_images(path)), map(load_image, images)
 
-
+# %% ../nbs/07_priors.ipynb #b604cf3b
 class External(Prior):
     "Frames made elsewhere, resized to the film; outside the hole they are not used."
     name = "external"
