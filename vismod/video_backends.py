@@ -60,28 +60,34 @@ class Canvas:
     @property
     def policy(self) -> ResizePolicy: return ResizePolicy(self.height, self.width, "letterbox")
 
-    def fit(
-        self,
-        picture: np.ndarray,  # uint8 RGB of any size
-    ) -> np.ndarray:  # uint8 RGB without bars
-        "Resize so that the picture just fits inside."
-        return self.unpad(self.policy.apply(picture), picture.shape[:2])
+# %% ../nbs/03e_video_backends.ipynb #be5d6245
+@patch
+def unpad(
+    self: Canvas,
+    frame: np.ndarray,  # uint8 RGB [height, width, 3]
+    shape: tuple[int, int],  # height and width of the picture that was put in
+) -> np.ndarray:  # uint8 RGB
+    "Cut the bars off."
+    left, top, right, bottom = self.policy.boxes(*shape)[1]
+    return np.ascontiguousarray(frame[top:bottom, left:right])
 
-    def pad(
-        self,
-        fitted: np.ndarray,  # from `fit`
-    ) -> np.ndarray:  # uint8 RGB [height, width, 3]
-        "Add the bars; not a pixel is resampled."
-        return self.policy.apply(fitted)
+# %% ../nbs/03e_video_backends.ipynb #f1527211
+@patch
+def fit(
+    self: Canvas,
+    picture: np.ndarray,  # uint8 RGB of any size
+) -> np.ndarray:  # uint8 RGB without bars
+    "Resize so that the picture just fits inside."
+    return self.unpad(self.policy.apply(picture), picture.shape[:2])
 
-    def unpad(
-        self,
-        frame: np.ndarray,  # uint8 RGB [height, width, 3]
-        shape: tuple[int, int],  # height and width of the picture that was put in
-    ) -> np.ndarray:  # uint8 RGB
-        "Cut the bars off."
-        left, top, right, bottom = self.policy.boxes(*shape)[1]
-        return np.ascontiguousarray(frame[top:bottom, left:right])
+# %% ../nbs/03e_video_backends.ipynb #3274795f
+@patch
+def pad(
+    self: Canvas,
+    fitted: np.ndarray,  # from `fit`
+) -> np.ndarray:  # uint8 RGB [height, width, 3]
+    "Add the bars; not a pixel is resampled."
+    return self.policy.apply(fitted)
 
 # %% ../nbs/03e_video_backends.ipynb #57b050f8
 @dataclass(frozen=True)
@@ -149,19 +155,33 @@ class CogVideoX:
 
     def fit(self, picture: np.ndarray) -> np.ndarray: return self.version.canvas.fit(picture)
 
-    def embed(self, prompt: str) -> torch.Tensor:  # [1, tokens, width]
-        "Embed a prompt, once."
-        if prompt not in self.embedded:
-            length = self.pipeline.transformer.config.max_text_seq_length
-            self.embedded[prompt] = self.pipeline.encode_prompt(prompt, None, do_classifier_free_guidance=False, max_sequence_length=length)[0]
-        return self.embedded[prompt]
+# %% ../nbs/03e_video_backends.ipynb #f2ffeb3a
+@patch
+def embed(self: CogVideoX, prompt: str) -> torch.Tensor:  # [1, tokens, width]
+    "Embed a prompt, once."
+    if prompt not in self.embedded:
+        length = self.pipeline.transformer.config.max_text_seq_length
+        self.embedded[prompt] = self.pipeline.encode_prompt(prompt, None, do_classifier_free_guidance=False, max_sequence_length=length)[0]
+    return self.embedded[prompt]
+
+# %% ../nbs/03e_video_backends.ipynb #ac526880
+@patch
+def words(
+    self: CogVideoX,
+    prompt: str,  # what is to happen
+    films: int,  # in a batch
+    guidance: float,  # without any (1), nothing is compared with the empty prompt
+) -> dict[str, torch.Tensor]:  # arguments of the pipeline, [films, tokens, width]
+    "The prompt, and what guidance compares it with, for each film of a batch."
+    embeddings = {"prompt_embeds": self.embed(prompt)} | ({"negative_prompt_embeds": self.embed("")} if guidance > 1 else {})
+    return {key: value.repeat(films, 1, 1) for key, value in embeddings.items()}
 
 # %% ../nbs/03e_video_backends.ipynb #91fcdd6f
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:  # on the CPU, so that a seed means the same noise on every device
     "One generator per seed."
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
-# %% ../nbs/03e_video_backends.ipynb #be5d6245
+# %% ../nbs/03e_video_backends.ipynb #3e83d00f
 @patch
 def films(
     self: CogVideoX,
@@ -176,10 +196,8 @@ def films(
     start, films = Image.fromarray(canvas.pad(picture)), []
     for first in range(0, len(seeds), self.batch):
         part = seeds[first:first + self.batch]
-        words = {"prompt_embeds": self.embed(prompt)} | ({"negative_prompt_embeds": self.embed("")} if guidance > 1 else {})
-        made = self.pipeline(image=[start] * len(part), **{key: value.repeat(len(part), 1, 1) for key, value in words.items()}, num_frames=frames,
-                             height=canvas.height, width=canvas.width, num_inference_steps=settings.steps or 50, guidance_scale=guidance,
-                             generator=seeded(part), output_type="np").frames
+        made = self.pipeline(image=[start] * len(part), **self.words(prompt, len(part), guidance), num_frames=frames, height=canvas.height, width=canvas.width,
+                             num_inference_steps=settings.steps or 50, guidance_scale=guidance, generator=seeded(part), output_type="np").frames
         if made.shape[1] != frames: raise RuntimeError(f"CogVideoX was asked for {frames} frames and made {made.shape[1]}")
         films += [[canvas.unpad(frame, picture.shape[:2]) for frame in film] for film in (made[:, 1:] * 255).round().astype(np.uint8)]
     return films
@@ -211,16 +229,18 @@ class ChronoEdit:
 
     def fit(self, picture: np.ndarray) -> np.ndarray: return self.canvas.fit(picture)
 
-    def films(self, picture: np.ndarray, prompt: str, seeds: Sequence[int], settings: FilmSettings = FilmSettings()) -> list[list[np.ndarray]]:
-        "Film a sentence, one film after another, with all steps of the reasoning shown."
-        self.check(settings)
-        steps, start, films = settings.steps or 50, Image.fromarray(self.canvas.pad(picture)), []
-        for generator in seeded(seeds):
-            made = self.pipeline(image=start, prompt=prompt, height=self.canvas.height, width=self.canvas.width, num_frames=settings.frames or 29,
-                                 num_inference_steps=steps, guidance_scale=settings.guidance or 5.0, generator=generator, output_type="np",
-                                 enable_temporal_reasoning=True, num_temporal_reasoning_steps=steps).frames[0]
-            films.append([self.canvas.unpad(frame, picture.shape[:2]) for frame in (np.asarray(made[1:]) * 255).round().astype(np.uint8)])
-        return films
+# %% ../nbs/03e_video_backends.ipynb #b01bbe67
+@patch
+def films(self: ChronoEdit, picture: np.ndarray, prompt: str, seeds: Sequence[int], settings: FilmSettings = FilmSettings()) -> list[list[np.ndarray]]:
+    "Film a sentence, one film after another, with all steps of the reasoning shown."
+    self.check(settings)
+    steps, start, films = settings.steps or 50, Image.fromarray(self.canvas.pad(picture)), []
+    for generator in seeded(seeds):
+        made = self.pipeline(image=start, prompt=prompt, height=self.canvas.height, width=self.canvas.width, num_frames=settings.frames or 29,
+                             num_inference_steps=steps, guidance_scale=settings.guidance or 5.0, generator=generator, output_type="np",
+                             enable_temporal_reasoning=True, num_temporal_reasoning_steps=steps).frames[0]
+        films.append([self.canvas.unpad(frame, picture.shape[:2]) for frame in (np.asarray(made[1:]) * 255).round().astype(np.uint8)])
+    return films
 
 # %% ../nbs/03e_video_backends.ipynb #9e97e08d
 class Pix2Pix:
@@ -255,13 +275,15 @@ class Pix2Pix:
 
     def fit(self, picture: np.ndarray) -> np.ndarray: return self.canvas.fit(picture)
 
-    def films(self, picture: np.ndarray, prompt: str, seeds: Sequence[int], settings: FilmSettings = FilmSettings()) -> list[list[np.ndarray]]:
-        "A ladder of pictures per seed, all seeds in one batch."
-        self.check(settings)
-        start, rungs = Image.fromarray(self.canvas.pad(picture)), np.geomspace(*self.ends, (settings.frames or 5) - 1)
-        made = [self.pipeline([prompt] * len(seeds), image=[start] * len(seeds), num_inference_steps=settings.steps or 20, guidance_scale=settings.guidance or 4.0,
-                              image_guidance_scale=float(rung), generator=seeded(seeds), output_type="np").images for rung in rungs]
-        return [[self.canvas.unpad((pictures[i] * 255).round().astype(np.uint8), picture.shape[:2]) for pictures in made] for i in range(len(seeds))]
+# %% ../nbs/03e_video_backends.ipynb #df854d9f
+@patch
+def films(self: Pix2Pix, picture: np.ndarray, prompt: str, seeds: Sequence[int], settings: FilmSettings = FilmSettings()) -> list[list[np.ndarray]]:
+    "A ladder of pictures per seed, all seeds in one batch."
+    self.check(settings)
+    start, rungs = Image.fromarray(self.canvas.pad(picture)), np.geomspace(*self.ends, (settings.frames or 5) - 1)
+    made = [self.pipeline([prompt] * len(seeds), image=[start] * len(seeds), num_inference_steps=settings.steps or 20, guidance_scale=settings.guidance or 4.0,
+                          image_guidance_scale=float(rung), generator=seeded(seeds), output_type="np").images for rung in rungs]
+    return [[self.canvas.unpad((pictures[i] * 255).round().astype(np.uint8), picture.shape[:2]) for pictures in made] for i in range(len(seeds))]
 
 # %% ../nbs/03e_video_backends.ipynb #90f5af3e
 BACKENDS = {"cogvideox": CogVideoX, "chronoedit": ChronoEdit, "instruct-pix2pix": Pix2Pix}
