@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from PIL import Image
 from skimage import data
 from skimage.feature import Cascade
@@ -30,7 +31,7 @@ def pixel_hash(
     "A name for these pixels."
     return hashlib.blake2b(np.ascontiguousarray(picture).tobytes() + repr(picture.shape).encode(), digest_size=16).hexdigest()
 
-
+# %% ../nbs/03a_features.ipynb #3dc33396
 class ImageFeatures:
     "Unit vectors of pictures, remembered; a subclass says how they are computed."
     name = ""  # what tables call it
@@ -79,19 +80,21 @@ class ClipFeatures(ImageFeatures):
         inputs = self.processor.image_processor([Image.fromarray(p) for p in pictures], return_tensors="pt").to(self.device)
         return F.normalize(self.model.get_image_features(**inputs).pooler_output, dim=-1).cpu().numpy()
 
-    @torch.no_grad()
-    def text(
-        self,
-        sentence: str,  # in the language that the model learnt
-    ) -> np.ndarray:  # float32 [D], of length 1
-        "The feature of a sentence, computed once."
-        if sentence not in self.known:
-            self.computed["sentences"] += 1
-            room = self.model.config.text_config.max_position_embeddings
-            if len(self.processor.tokenizer(sentence).input_ids) > room: self.cut.add(sentence)
-            inputs = self.processor.tokenizer([sentence], return_tensors="pt", truncation=True, max_length=room).to(self.device)
-            self.known[sentence] = F.normalize(self.model.get_text_features(**inputs).pooler_output, dim=-1)[0].cpu().numpy()
-        return self.known[sentence]
+# %% ../nbs/03a_features.ipynb #dacfc6a7
+@patch
+@torch.no_grad()
+def text(
+    self: ClipFeatures,
+    sentence: str,  # in the language that the model learnt
+) -> np.ndarray:  # float32 [D], of length 1
+    "The feature of a sentence, computed once."
+    if sentence not in self.known:
+        self.computed["sentences"] += 1
+        room = self.model.config.text_config.max_position_embeddings
+        if len(self.processor.tokenizer(sentence).input_ids) > room: self.cut.add(sentence)
+        inputs = self.processor.tokenizer([sentence], return_tensors="pt", truncation=True, max_length=room).to(self.device)
+        self.known[sentence] = F.normalize(self.model.get_text_features(**inputs).pooler_output, dim=-1)[0].cpu().numpy()
+    return self.known[sentence]
 
 # %% ../nbs/03a_features.ipynb #250eec13
 class DinoFeatures(ImageFeatures):
@@ -130,7 +133,7 @@ def find_face(
     top, left = max(0, box["r"] - pad), max(0, box["c"] - pad)
     return picture[top:box["r"] + edge + pad, left:box["c"] + edge + pad]
 
-
+# %% ../nbs/03a_features.ipynb #a09b58d9
 class FaceFeatures(ImageFeatures):
     "ArcFace (Deng et al. 2019) on the largest face."
     name = "ArcFace"
@@ -149,16 +152,18 @@ class FaceFeatures(ImageFeatures):
         except Exception as error: raise InputError(f"{file} cannot be read as an ONNX network: {str(error).splitlines()[0]}") from None
         if list(self.session.get_inputs()[0].shape)[1:] != [3, 112, 112]: raise InputError(f"{file} does not take faces of 3x112x112, but {self.session.get_inputs()[0].shape}")
 
-    def compute(self, pictures: list[np.ndarray]) -> np.ndarray:
-        rows = []
-        for picture in pictures:
-            face = find_face(picture)
-            if face is None: self.reasons[pixel_hash(picture)] = "no face was found"
-            square = np.zeros((112, 112, 3), np.uint8) if face is None else np.asarray(Image.fromarray(face).resize((112, 112), Image.Resampling.LANCZOS))
-            batch = ((square.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]
-            row = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0].ravel()
-            rows.append(row * np.nan if face is None else row / np.linalg.norm(row))
-        return np.array(rows, np.float32)
+# %% ../nbs/03a_features.ipynb #50dbafa8
+@patch
+def compute(self: FaceFeatures, pictures: list[np.ndarray]) -> np.ndarray:
+    rows = []
+    for picture in pictures:
+        face = find_face(picture)
+        if face is None: self.reasons[pixel_hash(picture)] = "no face was found"
+        square = np.zeros((112, 112, 3), np.uint8) if face is None else np.asarray(Image.fromarray(face).resize((112, 112), Image.Resampling.LANCZOS))
+        batch = ((square.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None]
+        row = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0].ravel()
+        rows.append(row * np.nan if face is None else row / np.linalg.norm(row))
+    return np.array(rows, np.float32)
 
 # %% ../nbs/03a_features.ipynb #0086e1fc
 def identity_features(
