@@ -19,7 +19,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -164,15 +164,16 @@ class Sandbox:
         return self
 
     def __exit__(self, *error):
-        self.keeper.stdin.close()
+        with suppress(BrokenPipeError): self.keeper.stdin.close()
         self.keeper.wait()
         self.folder.cleanup()
 
     def order(self, **order):
         "One question, one answer."
-        self.keeper.stdin.write(json.dumps(order) + "\n")
-        self.keeper.stdin.flush()
-        return self.keeper.stdout.readline().strip()
+        try: print(json.dumps(order), file=self.keeper.stdin, flush=True)
+        except BrokenPipeError: pass
+        if answer := self.keeper.stdout.readline().strip(): return answer
+        raise RuntimeError(f"the sandbox itself has ended, with {self.keeper.wait()}")
 
 # %% ../nbs/00m_faults.ipynb #6aa0292c
 @dataclass
@@ -205,7 +206,9 @@ class Child:
         sign: int = signal.SIGKILL,  # what to send, to it and all that it started
     ) -> int:  # exit code
         "Send a signal and wait for the end."
-        if self.running(): os.killpg(self.pid, sign)
+        if self.running():
+            try: os.killpg(self.pid, sign)
+            except ProcessLookupError: os.kill(self.pid, sign)  # so young that it has no group of its own yet
         return self.wait()
 
 # %% ../nbs/00m_faults.ipynb #18febfd7
