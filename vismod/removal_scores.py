@@ -75,6 +75,7 @@ def dense_flow(
     method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return method.calc(*(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)), None)
 
+# %% ../nbs/07c_removal_scores.ipynb #a2eb2df4
 def complete_flow(
     flow: np.ndarray, # float32, height x width x 2
     hole: np.ndarray, # bool: where it is not to be believed
@@ -121,6 +122,7 @@ class Motion:
     flow: np.ndarray  # float32, height x width x 2: from this frame to the one before
     known: np.ndarray  # bool: where it can be trusted
 
+# %% ../nbs/07c_removal_scores.ipynb #d9cefae9
 def background_motion(
     before: np.ndarray, # uint8 RGB, the frame before
     now: np.ndarray, # uint8 RGB
@@ -191,6 +193,7 @@ def _fit(pictures: dict[str, np.ndarray]) -> np.ndarray:
         if picture.shape[:2] != size: raise InputError(f'{name} is {picture.shape[1]}x{picture.shape[0]}, but the film is {size[1]}x{size[0]}')
     return mask if mask.shape == size else resize_mask(mask, *size)
 
+# %% ../nbs/07c_removal_scores.ipynb #2135cffe
 def _motion(before: dict | None, now: dict) -> Motion:
     "The background's motion from the best source there is; none is needed without a hole"
     if not before or not now['hole'].any(): return Motion(np.zeros((*now['hole'].shape, 2), np.float32), now['hole'])
@@ -284,6 +287,7 @@ def _row(values: pd.Series, other: pd.Series | None) -> dict:
     low, high = paired_interval(both.own, both.other)
     return row | dict(lead=(both.own - both.other).mean(), lead_low=low, lead_high=high)
 
+# %% ../nbs/07c_removal_scores.ipynb #4171a658
 def method_table(
     table: pd.DataFrame, # columns clip, method, metric, value
     baseline: str | None = None, # also give every method's lead over this one, film by film
@@ -299,11 +303,13 @@ def method_table(
 # %% ../nbs/07c_removal_scores.ipynb #a2bb505a
 def _words(metric: str) -> str: return ' '.join(word.upper() if word in ('psnr', 'ssim', 'lpips', 'vfid') else word for word in metric.split('_'))
 
+# %% ../nbs/07c_removal_scores.ipynb #ad3b89fe
 def _colours(methods: pd.Series) -> dict[str, tuple]:
     "A colour per method, in the order they appear"
     names = list(dict.fromkeys(methods))
     return dict(zip(names, sns.color_palette('colorblind', max(10, len(names)))))
 
+# %% ../nbs/07c_removal_scores.ipynb #eec9f145
 def _draw_methods(axes: Axes, part: pd.DataFrame, colours: dict, metric: str):
     "One metric: a point and an interval per method, the films behind it as small dots"
     for line, (method, values) in enumerate(part.groupby('method', sort=False).value):
@@ -316,6 +322,7 @@ def _draw_methods(axes: Axes, part: pd.DataFrame, colours: dict, metric: str):
     axes.set_ylim(len(colours) - .5, -.5)
     sns.despine(ax=axes, left=True)
 
+# %% ../nbs/07c_removal_scores.ipynb #435d574d
 def plot_methods(
     table: pd.DataFrame, # columns clip, method, metric, value
     metrics: Sequence[str] | None = None, # which, in order; None takes those of `BETTER` that differ at all
