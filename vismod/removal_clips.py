@@ -225,6 +225,7 @@ def uneven(
     steps = np.diff(times)
     return len(steps) > 1 and steps.max() > 1.5 * steps.min() + tick
 
+# %% ../nbs/07b_removal_clips.ipynb #fdbb63e8
 def source_notes(
     video: Path, # a video or a folder of frames
 ) -> Iterator[str]:
@@ -287,6 +288,12 @@ def store(
 
 # %% ../nbs/07b_removal_clips.ipynb #c7f61b2f
 @patch
+def drain(self: _Pass, pictures: Iterator[np.ndarray]):
+    "Count what is left over of a source that ends"
+    if not isinstance(pictures, repeat): deque(pictures, maxlen=0)
+
+# %% ../nbs/07b_removal_clips.ipynb #be31b258
+@patch
 def run(
     self: _Pass,
     folder: Path, # where the folders go
@@ -303,11 +310,6 @@ def run(
         self.check_masks(count)
         (folder/'prepared.json').unlink(missing_ok=True)  # the folders are about to change
     return count
-
-@patch
-def drain(self: _Pass, pictures: Iterator[np.ndarray]):
-    "Count what is left over of a source that ends"
-    if not isinstance(pictures, repeat): deque(pictures, maxlen=0)
 
 # %% ../nbs/07b_removal_clips.ipynb #fcb15cc2
 _LAYOUT = 1  # of the folder; a change makes earlier ones stale
@@ -340,6 +342,7 @@ def _finished(clip: RemovalClip, folder: Path, key: str) -> PreparedClip | None:
     try: return _reopen(clip, folder, record)
     except InputError: return None
 
+# %% ../nbs/07b_removal_clips.ipynb #46e8282b
 def _drop_others(folder: Path, wanted: list[str]):
     "Take away the folders of an earlier preparation that this one does without"
     for name in {'frames', 'work_frames', 'truth'} - set(wanted):
