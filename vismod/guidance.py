@@ -31,7 +31,7 @@ def _filter(picture: torch.Tensor, *kernels: torch.Tensor) -> torch.Tensor:
     grey = picture if picture.shape[1] == 1 else (picture * LUMA.to(picture).view(3, 1, 1)).sum(1, keepdim=True)
     return F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack(kernels)[:, None].to(grey))
 
-
+# %% ../nbs/05_guidance.ipynb #78858f7b
 def _soft_root(square: torch.Tensor, eps: float) -> torch.Tensor: return (square + eps).sqrt() - math.sqrt(eps)
 
 # %% ../nbs/05_guidance.ipynb #fa741b28
@@ -42,7 +42,7 @@ def sobel_edges(
     "The length of Sobel's gradient; raises InputError for another shape."
     return _soft_root(_filter(picture, SOBEL, SOBEL.T).square().sum(1, keepdim=True), eps)
 
-
+# %% ../nbs/05_guidance.ipynb #9944953d
 def laplacian_edges(
     picture: torch.Tensor,  # [N, 3 or 1, height, width] in 0..1
     eps: float = 1e-6,  # as for `sobel_edges`
@@ -61,7 +61,7 @@ def edge_operator(
     if name not in EDGES: raise InputError(f"edge operator '{name}' is unknown; use one of {', '.join(EDGES)}")
     return EDGES[name]
 
-
+# %% ../nbs/05_guidance.ipynb #73abc5ab
 def shrink(
     picture: torch.Tensor,  # [N, C, height, width]
     size: int | None,  # the shorter side, pixels; None, or more than it has, changes nothing
