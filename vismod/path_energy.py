@@ -34,7 +34,7 @@ def unit_rows(
         raise InputError(f"{name} must have rows of length 1, but row {int(np.abs(length - 1).argmax())} is {length[np.abs(length - 1).argmax()]:.3g} long; normalise them")
     return rows / length[:, None]
 
-
+# %% ../nbs/03b_path_energy.ipynb #2a3ce577
 def unit(
     vectors: np.ndarray,  # [..., D]
 ) -> np.ndarray:  # [..., D], of length 1; zero stays zero
@@ -54,10 +54,7 @@ def text_axis(
     if np.linalg.norm(axis) < 1e-4: raise InputError("the source caption and the prompt have the same meaning; describe what is there now, or leave it out")
     return unit(axis)
 
-# %% ../nbs/03b_path_energy.ipynb #38e2fd96
-TERMS = ("sem", "step", "id", "curv", "mono")
-
-
+# %% ../nbs/03b_path_energy.ipynb #779250e4
 def turning_angles(
     before: np.ndarray,  # [N, D] or [D]: steps
     after: np.ndarray,  # [N, D]: the steps that follow
@@ -66,6 +63,9 @@ def turning_angles(
     (before, after) = unit(before), unit(after)
     angles = 2 * np.arctan2(np.linalg.norm(after - before, axis=-1), np.linalg.norm(after + before, axis=-1))  # exact near 0 and pi, unlike arccos
     return np.where(np.any(before, axis=-1) & np.any(after, axis=-1), angles, 0.0)
+
+# %% ../nbs/03b_path_energy.ipynb #38e2fd96
+TERMS = ("sem", "step", "id", "curv", "mono")
 
 
 def energy_terms(
@@ -98,7 +98,7 @@ class EnergyWeights:
             if not isinstance(value, Real) or not 0 <= value < math.inf: raise InputError(f"w_{name} is {value!r}; give a finite number of 0 or more")
         if not any(asdict(self).values()): raise InputError("all weights of the energy are 0; give at least one of w_sem, w_step, w_id, w_curv and w_mono a value")
 
-
+# %% ../nbs/03b_path_energy.ipynb #25eac264
 @patch
 def to_dict(
     self: EnergyWeights,
@@ -203,7 +203,7 @@ def even_contrast(
     centred = grey - blur(grey)
     return centred / np.sqrt(blur(centred**2) + 4)  # two grey levels count as flat
 
-
+# %% ../nbs/03b_path_energy.ipynb #1717b9fd
 def disagreement(
     before: np.ndarray,  # float32 [height, width]
     after: np.ndarray,  # the same, later
@@ -247,7 +247,7 @@ def camera_shift(
     for by in (1, 0.5, 0.25, 0.125): best = min(best, around(best[1:], by))
     return best[1] / before.shape[1], best[2] / before.shape[0]
 
-
+# %% ../nbs/03b_path_energy.ipynb #679c30f6
 def camera_motion(
     frames: Sequence[np.ndarray],  # uint8 RGB pictures of one size
     start: np.ndarray,  # uint8 RGB: the source picture
@@ -295,7 +295,7 @@ def arc_between(
     "Angle between unit vectors, exact for small ones."
     return 2 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1))
 
-
+# %% ../nbs/03b_path_energy.ipynb #b4162282
 def great_circle(
     start: np.ndarray,  # [D], unit
     end: np.ndarray,  # [D], unit
@@ -335,7 +335,7 @@ def principal_axes(
     shares = strengths**2 / max(float((strengths**2).sum()), 1e-18)
     return centre, np.pad(found, ((0, lacking), (0, 0)))[:components], np.pad(shares, (0, lacking))[:components]
 
-
+# %% ../nbs/03b_path_energy.ipynb #563d9c8b
 def pca(
     features: np.ndarray,  # [N, D]
     components: int = 2,  # how many
