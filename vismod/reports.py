@@ -14,6 +14,7 @@ from bs4 import BeautifulSoup
 from html import escape
 from nbconvert import HTMLExporter, MarkdownExporter
 from pathlib import Path
+from urllib.parse import quote, unquote
 from traitlets.config import Config
 from .core import InputError, atomic_path, repo_root, resolve, write_text
 
@@ -164,10 +165,20 @@ def html_page(
     head = f'<meta charset="utf-8">{metas}<meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{style}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{clean_html(body)}</body></html>\n'
 
-# %% ../nbs/00e_reports.ipynb #98b4c8c9
-def _finish(html: str) -> str:
-    "Fold exported code, take out the template's own scripts, add the security policy."
+# %% ../nbs/00e_reports.ipynb #0421484a
+def _turn_links(soup: BeautifulSoup, folder: Path):
+    "Make relative links that count from `nbs/` count from the page's folder, when both are in the repository."
+    if not folder.is_relative_to(repo_root()): return
+    for link in soup.find_all('a', href=re.compile(r'(?![a-zA-Z][\w+.-]*:|#|/)')):
+        file, mark, anchor = link['href'].partition('#')
+        meant = repo_root()/'nbs'/unquote(file)
+        if not (folder/unquote(file)).exists() and _inside(meant): link['href'] = quote(Path(os.path.relpath(meant, folder)).as_posix()) + mark + anchor
+
+# %% ../nbs/00e_reports.ipynb #ee7fc87b
+def _finish(html: str, folder: Path) -> str:
+    "Fold exported code, take out the template's own scripts, turn links, add the security policy."
     soup = BeautifulSoup(html, 'html.parser')
+    _turn_links(soup, folder)
     for tag in soup.find_all(['script', 'link']): tag.decompose()
     for area in soup.select('.celltag_exported .jp-Cell-inputWrapper'):
         area.wrap(soup.new_tag('details')).insert(0, soup.new_tag('summary', string='code'))
@@ -193,7 +204,7 @@ def html_report(
                             exclude_input_prompt=True, exclude_output_prompt=True, mathjax_url='', require_js_url='', jquery_url='', mermaid_js_url='')
     exporter.register_filter('clean_html', lambda html: clean_html(html, folders))
     html, _ = exporter.from_notebook_node(content, {'metadata': {'name': title, 'path': str(path.parent)}})
-    return write_text(resolve(out), _finish(html))
+    return write_text(resolve(out), _finish(html, resolve(out).parent))
 
 # %% ../nbs/00e_reports.ipynb #bd910f6a
 _LINK = re.compile(r'(```.*?```|`[^`\n]*`)|(\]\(|\b(?:src|href)=")([^)"\s]+)', re.S)
