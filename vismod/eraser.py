@@ -97,7 +97,7 @@ def build_sampler(
     scheduler.set_timesteps(settings.steps)
     return scheduler
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #73b9e2b1
 def start_latents(
     prior: torch.Tensor,  # latents of the coarse fill [frames, 4, height, width]
     noise: torch.Tensor,  # [frames, 4, height, width]
@@ -148,7 +148,7 @@ def encode(
         latents.append(mean if chance is None else mean + std * torch.randn(mean.shape, generator=chance))
     return torch.cat(latents) * self.vae.config.scaling_factor
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #e99e483b
 @patch
 @torch.no_grad()
 def decode(
@@ -169,7 +169,7 @@ def padded(
     height, width = picture.shape[:2]
     return np.pad(picture, [(0, -height % multiple), (0, -width % multiple), *[(0, 0)] * (picture.ndim - 2)], mode="edge")
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #045dd437
 def painted_black(
     frame: np.ndarray,  # uint8 RGB
     mask: np.ndarray,  # bool, True in the hole
@@ -177,7 +177,7 @@ def painted_black(
     "A frame as BrushNet sees it."
     return np.where(mask[..., None], np.uint8(0), frame)
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #2ecbad8f
 def known_channel(
     mask: np.ndarray,  # bool [height, width], True in the hole
     size: tuple[int, int],  # of the latents
@@ -185,7 +185,16 @@ def known_channel(
     "The mask on the latent grid."
     return F.interpolate(torch.from_numpy(~mask)[None, None].float(), size=size)[0]
 
-# %% ../nbs/08a_eraser_sampling.ipynb #e99e483b
+# %% ../nbs/08a_eraser_sampling.ipynb #b3dc7a17
+def joined(
+    parts: list[Residuals],  # of some frames each
+) -> Residuals:  # of all frames
+    "Put residuals of several chunks of frames together."
+    if len(parts) == 1: return parts[0]
+    stack = lambda name: [torch.cat(pieces) for pieces in zip(*(getattr(part, name) for part in parts))]
+    return Residuals(stack("down"), torch.cat([part.middle for part in parts]), stack("up"))
+
+# %% ../nbs/08a_eraser_sampling.ipynb #5ba37402
 @patch
 @torch.no_grad()
 def predict(
@@ -208,16 +217,7 @@ def predict(
     without, with_prompt = predicted.chunk(2)
     return without + settings.guidance_scale * (with_prompt - without)
 
-
-def joined(
-    parts: list[Residuals],  # of some frames each
-) -> Residuals:  # of all frames
-    "Put residuals of several chunks of frames together."
-    if len(parts) == 1: return parts[0]
-    stack = lambda name: [torch.cat(pieces) for pieces in zip(*(getattr(part, name) for part in parts))]
-    return Residuals(stack("down"), torch.cat([part.middle for part in parts]), stack("up"))
-
-# %% ../nbs/08a_eraser_sampling.ipynb #5ba37402
+# %% ../nbs/08a_eraser_sampling.ipynb #8ebc7e3e
 @patch
 def denoise(
     self: Eraser,
@@ -252,14 +252,14 @@ class FilmLatents:
         "Frame `number` is known from here on: `latents` stand for the prior, those of its `picture` for the masked frame."
         self.prior[number], self.condition[number, :4], self.condition[number, 4] = latents, picture, 1
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #f2d15d68
 def check_film(frames: Sequence, masks: Sequence, prior: Sequence):
     "Raise InputError unless there are as many masks and prior frames as frames, and at least one."
     counts = dict(frames=len(frames), masks=len(masks), prior=len(prior))
     if not len(frames) or len(set(counts.values())) > 1:
         raise InputError("the refiner needs as many masks and prior frames as frames, at least one: there are " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
-# %% ../nbs/08a_eraser_sampling.ipynb #8ebc7e3e
+# %% ../nbs/08a_eraser_sampling.ipynb #10f6bfea
 @patch
 def film_latents(
     self: Eraser,
@@ -278,7 +278,7 @@ def film_latents(
     known = torch.stack([known_channel(fit(masks[k]), masked.shape[-2:]) for k in range(len(frames))])
     return FilmLatents(coarse, torch.cat([masked, known], 1))
 
-# %% ../nbs/08a_eraser_sampling.ipynb #10f6bfea
+# %% ../nbs/08a_eraser_sampling.ipynb #5d7ce4e4
 @patch
 def preview(
     self: Eraser,
@@ -295,7 +295,7 @@ def preview(
     for number, latents in zip(chosen, clean):
         if number not in anchors: film.know(number, latents, self.encode(self.decode(latents[None]))[0])
 
-
+# %% ../nbs/08a_eraser_sampling.ipynb #e2a00b6f
 @patch
 def erase(
     self: Eraser,
