@@ -49,7 +49,8 @@ def through_uv(
     command = [program, "run", "--isolated", "--no-project", "--python", ">=3.10", *wanted, "python"]
     try: answer = subprocess.run([*command, "-I", "-c", ""], stderr=subprocess.PIPE, text=True, timeout=patience, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error: raise InputError(f"uv does not answer ({error}); give the captioner's interpreter with --caption_python") from None
-    if answer.returncode: raise InputError(f"uv cannot make the captioner's environment ({' '.join(answer.stderr.split())[-300:]}); look at the network, or give an interpreter with --caption_python")
+    said = " ".join(answer.stderr.split()[-40:])
+    if answer.returncode: raise InputError(f"uv cannot make the captioner's environment ({said}); look at the network, or give an interpreter with --caption_python")
     return command
 
 # %% ../nbs/09a_caption_env.ipynb #62ba26bc
