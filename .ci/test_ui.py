@@ -47,7 +47,7 @@ def started(command, pattern, name, **options):
             return log.read()
         def address():
             while not (found := re.search(pattern, said())):
-                if process.poll() is not None or time.time() - start > max(120, 2 * PATIENCE): raise RuntimeError(f'{name} did not start:\n{said()[-2000:]}')
+                if process.poll() is not None or time.time() - start > max(240, 4 * PATIENCE): raise RuntimeError(f'{name} did not start:\n{said()[-2000:]}')
                 time.sleep(.2)
             return found[0]
         try: yield address
@@ -951,8 +951,8 @@ def check_all(browser, folder, options):
     apps = [tab for tab in tabs if tab in CHECKS]
     (folder / 'empty').mkdir()
     print(f'networks: {"shipped" if world.models == ROOT / "models/restoration" else "random"}', flush=True)
-    with ExitStack() as servers:  # all of them start while the first is being used
-        if apps: address = servers.enter_context(serving(world.models, world.adapters))
+    with ExitStack() as servers:  # the others start while the first is being used
+        if apps: (address := servers.enter_context(serving(world.models, world.adapters)))()
         if 'Restore' in apps: bare = servers.enter_context(serving(folder / 'empty', folder / 'empty'))
         if 'JupyterLab' in tabs: lab = servers.enter_context(serving_lab(folder / 'lab', NOTEBOOK))
         for tab in apps:

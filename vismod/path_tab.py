@@ -9,7 +9,7 @@ __all__ = ['NUMBERS', 'CHOOSERS', 'PATH_CSS', 'path_headline', 'path_details', '
 # %% ../nbs/04a_path_tab.ipynb #cedbedc1
 import html, tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gradio as gr, numpy as np
@@ -19,7 +19,7 @@ from .core import InputError, Interrupted
 from .frame2frame import PathSettings
 from .images import IMAGE_SUFFIXES, save_image
 from .path_energy import EnergyWeights
-from .path_session import EXAMPLES, PathSession, example_edit, path_pipeline, read_picture, score_curve
+from .path_session import EXAMPLES, PathSession, example_edit, offered_paths, path_pipeline, read_picture, score_curve
 from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, small
 from .video_backends import FilmSettings
 from .world_edits import between
@@ -223,24 +223,33 @@ def _take(session: PathSession | None, index: float) -> list:
     return _path_view(session, session.result.chosen)
 
 # %% ../nbs/04a_path_tab.ipynb #aac872ff
+def _model_choice(setup: Setup) -> gr.Radio:
+    "The models of this machine; a choice of one is not shown."
+    models = offered_paths(setup.pathways, setup.model_cache_dir)
+    if [*models] == ["tiny"]: gr.HTML('<p class="footnote">The tiny models know nothing but the tabletop of the examples. Published ones are offered here once they are in <code>models/cogvideox-i2v</code> and <code>models/clip</code>.</p>', padding=False)
+    return gr.Radio([(title, name) for name, title in models.items()], value=str(setup.pathways), label="Model", visible=len(models) > 1, elem_id="path-model")
+
+
 def path_tab(setup: Setup):
     "Build the tab of pipeline B inside the current Blocks."
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
             file, prompt = _path_picture()
-            if setup.pathways == "tiny": gr.HTML('<p class="footnote">The tiny models know nothing but the tabletop of the examples. Published ones: <code>--pathways cogvideox-i2v</code>.</p>', padding=False)
+            model = _model_choice(setup)
             with gr.Row():
                 start, stop = gr.Button("Run", variant="primary", scale=2, elem_id="path-start"), gr.Button("Cancel", scale=1, elem_id="path-stop")
             choices = _path_controls(str(setup.pathways) == "tiny")
         with gr.Column(scale=5, min_width=480): results = _path_results()
-    _connect_path(setup, [file, prompt, *choices], start, stop, results)
+    model.change(lambda name: (2, 10) if name == "tiny" else (6, 50), model, [choices[5], choices[6]], queue=False, api_visibility="private")  # guidance, steps
+    _connect_path(setup, [file, prompt, *choices, model], start, stop, results)
 
 # %% ../nbs/04a_path_tab.ipynb #4ed79beb
 def _connect_path(setup: Setup, inputs: list, start: gr.Button, stop: gr.Button, results: PathResults):
     "Events of the tab."
     clicks, ticket, file = Clicks(), gr.State(None), inputs[0]  # the ticket is the number of the click that a request belongs to
     def run(request: gr.Request, number, *chosen, progress=gr.Progress()):
-        return walking(setup, *chosen, progress=progress, wanted=lambda: clicks.wanted(request, number))
+        *chosen, model = chosen
+        return walking(replace(setup, pathways=model or setup.pathways), *chosen, progress=progress, wanted=lambda: clicks.wanted(request, number))
     file.change(path_preview, file, results.all, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
     start.click(clicks.run, None, ticket, queue=False, api_visibility="private").then(
         run, [ticket, *inputs], results.all, api_name="pathways", show_progress_on=results.frame, trigger_mode="multiple", **ON_DEVICE)
