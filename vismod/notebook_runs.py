@@ -124,7 +124,13 @@ def _report(record: RunRecord, notebook: Path):
     except Exception as error: record.note(report=f"none: {type(error).__name__}: {error}"[:300])
     else: record.note(report=[page.name for page in pages])
 
-# %% ../nbs/13b_notebook_runs.ipynb #b153134e
+# %% ../nbs/13b_notebook_runs.ipynb #c717b1d7
+def _readable(notebook: Path) -> bool:
+    "Whether it is all there; what a full disk cut off is worth nothing."
+    try: return bool(read_notebook(notebook))
+    except InputError: return False
+
+
 def _attempt(record: RunRecord, source: Path, parameters: dict, expect: Sequence[str], report: bool, env: Mapping, **how):
     "Run into a temporary file, judge it, and give it its name; raises NotebookFailed or Interrupted."
     final, failed = record.folder / source.name, record.folder / f"{source.stem}.failed.ipynb"
@@ -134,7 +140,7 @@ def _attempt(record: RunRecord, source: Path, parameters: dict, expect: Sequence
             listing = Path(temporary) / "records"
             live = execute(source, target, parameters, kernel_environment(record.folder, listing, env), log=log, progress_bar=sys.stderr.isatty() and progress_shown(), **how)
             problem = _judge(record, live, target, listing, expect)
-            if problem and target.exists(): target.replace(failed)
+            if problem and _readable(target): target.replace(failed)
             if problem: _blame(record, problem, live)
         record.add_output("notebook", final)
     finally:
@@ -158,6 +164,7 @@ def run_notebook(
     source = find_notebook(notebook)
     known = notebook_parameters(source)
     given = check_parameters(known, parameters, source.stem)
+    if odd := [pattern for pattern in expect if not pattern or Path(pattern).is_absolute()]: raise InputError(f"expect says {odd[0]!r}; give patterns relative to the run's folder, e.g. results/*.png")
     folder = run_folder(source, given, out, name)
     used = placed(given, folder)
     sweep_temporaries(folder)
