@@ -151,9 +151,10 @@ def read_run(
 def own_records(
     folder: Path,  # of a run
 ) -> set[Path]:  # folders
-    "The records that a run's notebook kept."
-    try: return {(folder / place).resolve() for place in read_json(folder / "run.json")["notes"].get("records", [])}
+    "The records that a run's notebook kept in the run's own folder."
+    try: places = [(folder / place).resolve() for place in read_json(folder / "run.json")["notes"].get("records", [])]
     except (InputError, KeyError, TypeError, AttributeError): return set()
+    return {place for place in places if place.is_relative_to(folder)}
 
 
 def find_runs(
