@@ -49,7 +49,7 @@ def _gradients(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     grey = cv2.GaussianBlur(cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
     return tuple(cv2.Sobel(grey / 8, cv2.CV_32F, *order, borderType=cv2.BORDER_REFLECT) for order in ((1, 0), (0, 1)))
 
-
+# %% ../nbs/12e_restorer_scores.ipynb #d83e029b
 def _around(values: np.ndarray, reach: float) -> np.ndarray:
     "A Gaussian average."
     return cv2.GaussianBlur(values.astype(np.float32), (0, 0), reach, borderType=cv2.BORDER_REFLECT)
@@ -121,6 +121,14 @@ def _check_settings(settings: Sequence[tuple[float, int]]):
     if not settings or any(len(setting) != 2 or None in setting for setting in settings):
         raise InputError(f"settings are {settings}; give pairs of sigma and JPEG quality such as (25, 30)")
 
+# %% ../nbs/12e_restorer_scores.ipynb #2bad98d0
+def _measure(clean: np.ndarray, sigma: float, quality: int, subsampling: str, todo: dict) -> dict[tuple[str, str], float]:
+    "(method, metric) -> value for one picture and setting; `todo` holds per method the function and the metrics."
+    if not todo: return {}
+    degraded, labels = degrade_fixed(clean, sigma, quality, subsampling), regions(clean)
+    scores = {method: score_picture(run(degraded.copy(), sigma, quality), clean, wanted, labels) for method, (run, wanted) in todo.items()}
+    return {(method, metric): float(value) for method, values in scores.items() for metric, value in values.items()}
+
 # %% ../nbs/12e_restorer_scores.ipynb #b4920c0f
 def score_restorer(
     methods: Mapping[str, Restoring],  # name -> method; "degraded" is added, so do not use that name
@@ -147,14 +155,6 @@ def score_restorer(
         if log: log.extend([dict(zip(_COLUMNS, (name, sigma, quality, *what, value)), key=key) for what, value in fresh.items()])
         table += [(name, float(sigma), int(quality), method, metric, known[place(method, metric)]) for method in methods for metric in metrics]
     return pd.DataFrame(table, columns=_COLUMNS)
-
-# %% ../nbs/12e_restorer_scores.ipynb #2bad98d0
-def _measure(clean: np.ndarray, sigma: float, quality: int, subsampling: str, todo: dict) -> dict[tuple[str, str], float]:
-    "(method, metric) -> value for one picture and setting; `todo` holds per method the function and the metrics."
-    if not todo: return {}
-    degraded, labels = degrade_fixed(clean, sigma, quality, subsampling), regions(clean)
-    scores = {method: score_picture(run(degraded.copy(), sigma, quality), clean, wanted, labels) for method, (run, wanted) in todo.items()}
-    return {(method, metric): float(value) for method, values in scores.items() for metric, value in values.items()}
 
 # %% ../nbs/12e_restorer_scores.ipynb #40ba3e58
 def summary(
@@ -192,6 +192,16 @@ def _better_by(ours: pd.Series, theirs: pd.Series, metric: str) -> pd.Series:
     "How much better, so that more is better for every metric."
     return theirs - ours if metric in LOWER_IS_BETTER else ours - theirs
 
+# %% ../nbs/12e_restorer_scores.ipynb #2acbd2af
+def _by_method(scores: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
+    "One metric with a row per photo and setting and a column per method; raises InputError for what was not measured."
+    part = scores[scores.metric == metric]
+    for kind, name, column in (("metric", metric, scores.metric), ("method", method, scores.method)):
+        if not (column == name).any(): raise InputError(f"{kind} is '{name}'; the scores hold {', '.join(column.unique())}")
+    wide = part.set_index(["photo", "sigma", "quality", "method"]).value.unstack("method")
+    order = part.drop_duplicates(["photo", "sigma", "quality"])
+    return wide.loc[pd.MultiIndex.from_frame(order[["photo", "sigma", "quality"]]), part.method.unique()]
+
 # %% ../nbs/12e_restorer_scores.ipynb #5accc9da
 def advantage(
     scores: pd.DataFrame,  # from `score_restorer`
@@ -212,16 +222,6 @@ def advantage(
     rows.append((np.nan, None, "best of each setting", pd.DataFrame(gaps).mean(axis=1, skipna=False)))
     columns = ["sigma", "quality", "rival", "difference", "low", "high", "photos"]
     return pd.DataFrame([(*place, gap.mean(), *paired_interval(gap, 0 * gap), int(gap.notna().sum())) for *place, gap in rows], columns=columns).astype(dict(quality="Int64"))
-
-# %% ../nbs/12e_restorer_scores.ipynb #2acbd2af
-def _by_method(scores: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    "One metric with a row per photo and setting and a column per method; raises InputError for what was not measured."
-    part = scores[scores.metric == metric]
-    for kind, name, column in (("metric", metric, scores.metric), ("method", method, scores.method)):
-        if not (column == name).any(): raise InputError(f"{kind} is '{name}'; the scores hold {', '.join(column.unique())}")
-    wide = part.set_index(["photo", "sigma", "quality", "method"]).value.unstack("method")
-    order = part.drop_duplicates(["photo", "sigma", "quality"])
-    return wide.loc[pd.MultiIndex.from_frame(order[["photo", "sigma", "quality"]]), part.method.unique()]
 
 # %% ../nbs/12e_restorer_scores.ipynb #523287f7
 def gain_grid(
