@@ -210,6 +210,7 @@ def check_links(root):
     "relative links of the documents lead to something that git tracks"
     known = tracked(root)
     for path in sorted({path for pattern in DOCUMENTS for path in root.glob(pattern)}):
+        if known is not None and path.relative_to(root) not in known: continue  # not part of the project (yet)
         for target in sorted({*links(path.read_text(encoding='utf-8'))}):
             place = Path(os.path.normpath(path.parent.relative_to(root) / target))
             if not (root / place).exists() if known is None else place not in known: yield f'{path.relative_to(root)}: {target} leads to nothing that git tracks'
