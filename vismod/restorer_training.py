@@ -55,7 +55,7 @@ class LossSettings(BaseModel):
     psnr: float = Field(0.0, ge=0)
     ssim: float = Field(0.0, ge=0)
 
-
+# %% ../nbs/12c_restorer_training.ipynb #2eea657a
 class EvaluationSettings(BaseModel):
     "When and on what to measure."
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,7 +92,7 @@ def _known_keys(where: tuple) -> list[str]:
     for part in where: model = model.model_fields[part].annotation
     return list(model.model_fields)
 
-
+# %% ../nbs/12c_restorer_training.ipynb #da404672
 def _complaint(error: dict) -> str:
     "One of pydantic's findings as half a sentence."
     *where, key = error["loc"]
@@ -101,6 +101,12 @@ def _complaint(error: dict) -> str:
     near = difflib.get_close_matches(str(key), known, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
     return f"'{'.'.join(map(str, error['loc']))}' is not a setting ({hint})"
+
+# %% ../nbs/12c_restorer_training.ipynb #ad8b3aed
+@patch
+def ranges(self: RestorerSettings) -> Ranges:
+    "The degradations to draw; raises InputError when they make no sense."
+    return Ranges(self.data.sigma, self.data.quality, self.data.chroma_420)
 
 # %% ../nbs/12c_restorer_training.ipynb #3f494eac
 def restorer_settings(
@@ -117,12 +123,6 @@ def restorer_settings(
     if settings.size not in ARCHITECTURES: raise InputError(f"{source} cannot be used: size is '{settings.size}', not one of {', '.join(ARCHITECTURES)}")
     settings.ranges()
     return settings
-
-
-@patch
-def ranges(self: RestorerSettings) -> Ranges:
-    "The degradations to draw; raises InputError when they make no sense."
-    return Ranges(self.data.sigma, self.data.quality, self.data.chroma_420)
 
 # %% ../nbs/12c_restorer_training.ipynb #b58c71aa
 def read_settings(
@@ -167,7 +167,7 @@ def _averaging(decay: float):
         torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
     return update
 
-
+# %% ../nbs/12c_restorer_training.ipynb #c8acf9b9
 class RestorerTrainer:
     "A training run in a folder; `train_restorer` drives it."
     def __init__(self,
@@ -196,6 +196,11 @@ def training_pairs(
     data = settings.data
     return PairedCrops(photos, data.crop, settings.ranges(), settings.seed, int(data.curriculum * settings.steps * settings.batch), data.shrink, data.told, data.recolour)
 
+# %% ../nbs/12c_restorer_training.ipynb #6ff9bd00
+def _one_thread(worker: int):
+    "Crop makers do not need torch's or OpenCV's own threads."
+    cv2.setNumThreads(0), torch.set_num_threads(1)
+
 
 @patch
 def batches(self: RestorerTrainer) -> Iterator[dict]:
@@ -205,12 +210,7 @@ def batches(self: RestorerTrainer) -> Iterator[dict]:
     workers = dict(num_workers=settings.workers, persistent_workers=settings.workers > 0, pin_memory=self.device.type == "cuda")
     return iter(DataLoader(pairs, settings.batch, sampler=examples, **workers, worker_init_fn=_one_thread))
 
-
-def _one_thread(worker: int):
-    "Crop makers do not need torch's or OpenCV's own threads."
-    cv2.setNumThreads(0), torch.set_num_threads(1)
-
-# %% ../nbs/12c_restorer_training.ipynb #ad8b3aed
+# %% ../nbs/12c_restorer_training.ipynb #415a22c4
 @patch
 def train_step(
     self: RestorerTrainer,
@@ -232,7 +232,7 @@ def train_step(
     self.step += 1
     return loss.detach()
 
-# %% ../nbs/12c_restorer_training.ipynb #415a22c4
+# %% ../nbs/12c_restorer_training.ipynb #4d3f2036
 @patch
 def samples(self: RestorerTrainer) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     "Setting, degraded and clean square of everything that is measured."
@@ -241,7 +241,7 @@ def samples(self: RestorerTrainer) -> Iterator[tuple[str, np.ndarray, np.ndarray
         clean = central_square(self.held_out[index], plan.crop)
         yield f"{sigma:g}/{quality}", degrade_fixed(clean, sigma, quality), clean
 
-
+# %% ../nbs/12c_restorer_training.ipynb #1442bc5f
 @patch
 def measure(self: RestorerTrainer) -> tuple[pd.DataFrame, np.ndarray]:
     "Scores of the averaged network and of its input, and a panel of pictures: degraded, restored, clean."
@@ -254,7 +254,7 @@ def measure(self: RestorerTrainer) -> tuple[pd.DataFrame, np.ndarray]:
     panel = image_grid(list(pictures.values()), ["degraded", "restored", "clean"], [f"sigma/quality {setting}" for setting in pictures])
     return pd.DataFrame(rows), panel
 
-# %% ../nbs/12c_restorer_training.ipynb #4d3f2036
+# %% ../nbs/12c_restorer_training.ipynb #46ea559a
 @patch
 def log(
     self: RestorerTrainer,
@@ -266,7 +266,7 @@ def log(
     write_text(self.folder/"metrics.jsonl", "\n".join(lines) + "\n")
     for row in rows: self.writer.add_scalar("/".join(str(row[key]) for key in ("metric", "split", "method", "setting") if key in row).replace(" ", "_"), row["value"], self.step)
 
-# %% ../nbs/12c_restorer_training.ipynb #1442bc5f
+# %% ../nbs/12c_restorer_training.ipynb #852034c8
 @patch
 def log_damage(self: RestorerTrainer):
     "Add the distribution of the damage drawn since the last evaluation to TensorBoard."
@@ -275,25 +275,7 @@ def log_damage(self: RestorerTrainer):
     harms = [pairs.harm(index) for index in range(first * settings.batch, self.step * settings.batch)]
     for name in ("sigma", "quality"): self.writer.add_histogram(f"damage/{name}", np.array([getattr(harm, name) for harm in harms]), self.step)
 
-# %% ../nbs/12c_restorer_training.ipynb #46ea559a
-@patch
-def evaluate(self: RestorerTrainer):
-    "Measure, log, save the panel and the weights, and stop a hopeless run."
-    scores, panel = self.measure()
-    means = scores.groupby(["setting", "method"], sort=False)[["psnr", "ssim"]].mean().stack().rename_axis(["setting", "method", "metric"])
-    rows = [dict(split="held out", setting=setting, method=method, metric=metric, value=round(float(value), 5)) for (setting, method, metric), value in means.items()]
-    self.log([dict(split="train", metric="loss", value=round(float(np.mean(self.losses[-self.settings.evaluation.every:])), 7)), *rows])
-    save_image(self.folder/f"panels/step-{self.step:07d}.png", panel)
-    self.writer.add_image("panel", panel, self.step, dataformats="HWC")
-    self.log_damage()
-    quality = {method: float(part.psnr.mean()) for method, part in scores.groupby("method")}
-    self.save_weights("last", quality)
-    if quality["restored"] > self.best:
-        self.best = quality["restored"]
-        self.save_weights("best", quality)
-    self.check_sanity(quality["restored"] - quality["degraded"])
-
-# %% ../nbs/12c_restorer_training.ipynb #852034c8
+# %% ../nbs/12c_restorer_training.ipynb #50adec64
 @patch
 def save_weights(
     self: RestorerTrainer,
@@ -328,6 +310,24 @@ def check_sanity(
     if done >= 0.5 and fresh and self.settings.data.curriculum == 0 and losses[-window:].mean() > losses[:window].mean():
         raise HopelessRun(f"after {done:.0%} of the steps the loss has not fallen ({losses[:window].mean():.4f} to {losses[-window:].mean():.4f}): lower lr ({self.settings.lr:g})")
 
+# %% ../nbs/12c_restorer_training.ipynb #47e4c6db
+@patch
+def evaluate(self: RestorerTrainer):
+    "Measure, log, save the panel and the weights, and stop a hopeless run."
+    scores, panel = self.measure()
+    means = scores.groupby(["setting", "method"], sort=False)[["psnr", "ssim"]].mean().stack().rename_axis(["setting", "method", "metric"])
+    rows = [dict(split="held out", setting=setting, method=method, metric=metric, value=round(float(value), 5)) for (setting, method, metric), value in means.items()]
+    self.log([dict(split="train", metric="loss", value=round(float(np.mean(self.losses[-self.settings.evaluation.every:])), 7)), *rows])
+    save_image(self.folder/f"panels/step-{self.step:07d}.png", panel)
+    self.writer.add_image("panel", panel, self.step, dataformats="HWC")
+    self.log_damage()
+    quality = {method: float(part.psnr.mean()) for method, part in scores.groupby("method")}
+    self.save_weights("last", quality)
+    if quality["restored"] > self.best:
+        self.best = quality["restored"]
+        self.save_weights("best", quality)
+    self.check_sanity(quality["restored"] - quality["degraded"])
+
 # %% ../nbs/12c_restorer_training.ipynb #f8e509d2
 STATE = {"settings", "photos", "step", "best", "losses", "model", "ema", "optimiser", "scaler"}
 
@@ -341,7 +341,7 @@ def save_state(self: RestorerTrainer):
     data = packed.getbuffer()
     with atomic_path(self.folder/"state.pt") as temporary: torch.save(dict(data=torch.frombuffer(data, dtype=torch.uint8), sha256=hashlib.sha256(data).hexdigest()), temporary)
 
-
+# %% ../nbs/12c_restorer_training.ipynb #6d4380f5
 def _read_state(file: Path) -> dict:
     "What `save_state` wrote; raises InputError when it is damaged, or was never one."
     try:
@@ -355,7 +355,7 @@ def _read_state(file: Path) -> dict:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"{file} is damaged ({reason}): start over with resume=False, or take the weights in {file.with_name('best.safetensors')} as `start`") from None
 
-
+# %% ../nbs/12c_restorer_training.ipynb #6b526f4e
 @patch
 def resume(self: RestorerTrainer):
     "Continue from `state.pt` if it is there; raises InputError when it belongs to another run."
@@ -390,7 +390,7 @@ def open_folder(
     self.csv.truncate(self.step if self.step else -1)
     self.writer = SummaryWriter(self.folder/"tensorboard", purge_step=self.step)
 
-# %% ../nbs/12c_restorer_training.ipynb #50adec64
+# %% ../nbs/12c_restorer_training.ipynb #d8750c98
 @patch
 def fit(
     self: RestorerTrainer,
