@@ -32,7 +32,7 @@ def visible_gpus() -> list[str]:
     except (OSError, subprocess.TimeoutExpired): return []
     return [str(index) for index, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
 
-
+# %% ../nbs/00l_cluster.ipynb #a5a9f51c
 def _environment(index: int) -> dict[str, str]:
     "What worker number `index` adds to the environment."
     gpus = visible_gpus()
@@ -50,12 +50,12 @@ SETTINGS = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.
             "distributed.nanny.pre-spawn-environ": dict(DASK_LOGGING__DISTRIBUTED="critical"),
             "distributed.worker.daemon": False, "distributed.worker.profile.enabled": False}
 
-
+# %% ../nbs/00l_cluster.ipynb #1986f85c
 class OwnDevice(WorkerPlugin):
     "Gives a worker process its GPU before anything in it looks for one; also after a restart."
     def setup(self, worker): os.environ.update(_environment(worker.name))
 
-
+# %% ../nbs/00l_cluster.ipynb #2f7d056d
 def _local(workers: int, processes: bool, resources: dict | None) -> LocalCluster:
     "Workers on this machine, one item each at a time."
     resources = resources or (dict(GPU=1) if visible_gpus() else None)
@@ -74,7 +74,7 @@ def _connect(scheduler: str, patience: float) -> Client:
         raise InputError(f"the scheduler at {scheduler} has no workers; start one on each machine with: dask worker {scheduler} --nthreads 1") from None
     return client
 
-
+# %% ../nbs/00l_cluster.ipynb #9c61daf3
 @contextmanager
 def cluster(
     scheduler: str = "",  # empty: threads of this process; local: processes of this machine; or a scheduler's address
@@ -99,7 +99,7 @@ def cluster(
 class WorkerLost(Exception):
     "The process that worked on an item was killed."
 
-
+# %% ../nbs/00l_cluster.ipynb #35592b73
 def _once(function: Callable, finished: Callable, key: str, arguments: tuple):
     "What a worker does for one item."
     done = finished(key)
@@ -107,7 +107,7 @@ def _once(function: Callable, finished: Callable, key: str, arguments: tuple):
     try: return function(*arguments)
     except (KeyboardInterrupt, SystemExit) as error: raise RuntimeError(f"{key} was stopped: {type(error).__name__} {error}") from None  # Dask would end the worker
 
-
+# %% ../nbs/00l_cluster.ipynb #cc44af34
 @dataclass
 class Items:
     "Items on their way through a cluster."
@@ -128,7 +128,7 @@ def _fit(worker: dict, resources: dict) -> int:
     "How many items with such needs a worker can do at once."
     return min([worker["nthreads"], *(int(worker["resources"].get(name, 0) // amount) for name, amount in resources.items() if amount > 0)])
 
-
+# %% ../nbs/00l_cluster.ipynb #7078003f
 def slots(
     client: Client,
     resources: dict | None = None,  # what one item needs, e.g. dict(GPU=1)
@@ -142,7 +142,7 @@ def slots(
         raise InputError(f"an item needs {needs}, and the workers offer {' or '.join(offers)}; start workers with --resources, or ask for less")
     return fit
 
-
+# %% ../nbs/00l_cluster.ipynb #b7d7e845
 @patch
 def hand_out(self: Items) -> set[str]:  # addresses of all workers
     "Give waiting items to free workers."
@@ -155,7 +155,7 @@ def hand_out(self: Items) -> set[str]:  # addresses of all workers
         self.waiting.remove(key)
     return set(fit)
 
-# %% ../nbs/00l_cluster.ipynb #b7d7e845
+# %% ../nbs/00l_cluster.ipynb #a2498850
 @patch
 def ended(self: Items, workers: set[str], patience: float = 2) -> list[tuple[str, object]]:
     "Names and outcomes of items that are over; an outcome is a result or an exception. Waits a while for one."
@@ -164,7 +164,7 @@ def ended(self: Items, workers: set[str], patience: float = 2) -> list[tuple[str
     over = [key for key, (address, task) in self.running.items() if task.done() or address not in workers]
     return [(key, _outcome(key, *self.running.pop(key))) for key in over]
 
-
+# %% ../nbs/00l_cluster.ipynb #7e3830a3
 def _outcome(key: str, address: str, task):
     "The result of a future that is over, or what came instead of it."
     try: return task.result(timeout=30 if task.done() else 1)
@@ -173,7 +173,7 @@ def _outcome(key: str, address: str, task):
     except Exception as error: return error
     finally: task.release()
 
-
+# %% ../nbs/00l_cluster.ipynb #b0be7db7
 @patch
 def again(self: Items, key: str, outcome) -> bool:
     "Whether an item gets another try; it waits for it then."
@@ -184,7 +184,7 @@ def again(self: Items, key: str, outcome) -> bool:
     if more: self.waiting.insert(0, key)
     return more
 
-# %% ../nbs/00l_cluster.ipynb #a2498850
+# %% ../nbs/00l_cluster.ipynb #1587c804
 @patch
 def through(self: Items, patience: float = 60) -> Iterator[tuple[str, object]]:
     "Hand out and collect until nothing is left; without any worker for `patience` seconds, the rest is given up."
