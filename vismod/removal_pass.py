@@ -99,7 +99,7 @@ def whole_files(
     "Count the files of a stage, its record left out."
     return sum(path.is_file() and path.name != "stage.json" and path.stat().st_size > 0 for path in folder.rglob("*"))
 
-
+# %% ../nbs/08d_removal_pass.ipynb #b16496c1
 def stage(
     folder: Path,  # the stage's results
     key: str,  # hash of all it depends on
@@ -139,21 +139,6 @@ class Remover:
         if own != "propainter": return make_prior(own)
         return ProPainterPrior(ProPainterSettings(**self.propainter_scope), self.propainter_folder, self.weights.device)
 
-    @property
-    def propainter_folder(self) -> str:
-        own = self.weights
-        return own.propainter_model_dir or ("models/propainter" if own.folder == "tiny" else str(Path(own.folder) / "propainter"))
-
-    @property
-    def propainter_scope(self) -> dict:
-        device, dtype = pick_device(self.weights.device, self.weights.dtype)
-        own = {name: getattr(self.settings, name) for name in ("ref_stride", "neighbor_length", "subvideo_length")}
-        return own | dict(resize_ratio=self.settings.propainter_scale, fp16=device.type == "cuda" and dtype != torch.float32, offload=self.weights.offload)
-
-    @property
-    def painter_model(self) -> str:
-        return self.settings.anchor_model_path or ("tiny" if self.weights.folder == "tiny" else "stable-diffusion-inpainting")
-
     @cached_property
     def painter(self) -> BaseAnchorInpainter:
         own = self.settings
@@ -163,6 +148,24 @@ class Remover:
     @cached_property
     def eraser(self) -> Eraser:
         return load_eraser(self.weights.folder, self.settings.sampler, self.weights.device, self.weights.dtype, self.weights.offload, **self.weights.parts)
+
+# %% ../nbs/08d_removal_pass.ipynb #c23eab16
+@patch(as_prop=True)
+def propainter_folder(self: Remover) -> str:
+    own = self.weights
+    return own.propainter_model_dir or ("models/propainter" if own.folder == "tiny" else str(Path(own.folder) / "propainter"))
+
+# %% ../nbs/08d_removal_pass.ipynb #9248a71f
+@patch(as_prop=True)
+def propainter_scope(self: Remover) -> dict:
+    device, dtype = pick_device(self.weights.device, self.weights.dtype)
+    own = {name: getattr(self.settings, name) for name in ("ref_stride", "neighbor_length", "subvideo_length")}
+    return own | dict(resize_ratio=self.settings.propainter_scale, fp16=device.type == "cuda" and dtype != torch.float32, offload=self.weights.offload)
+
+# %% ../nbs/08d_removal_pass.ipynb #1a4878bb
+@patch(as_prop=True)
+def painter_model(self: Remover) -> str:
+    return self.settings.anchor_model_path or ("tiny" if self.weights.folder == "tiny" else "stable-diffusion-inpainting")
 
 # %% ../nbs/08d_removal_pass.ipynb #32f3247e
 def write_pictures(
@@ -175,7 +178,7 @@ def write_pictures(
     folder.mkdir(parents=True, exist_ok=True)
     for number, picture in enumerate(progress(pictures, total=total, desc=desc)): write_png(folder / f"{number:05d}.png", picture)
 
-
+# %% ../nbs/08d_removal_pass.ipynb #73130a85
 @patch
 def write_prior(
     self: Remover,
@@ -192,19 +195,7 @@ def write_prior(
         unseen += int(filled.unseen.sum())
     return dict(prior=self.prior.name, unseen_pixels=unseen)
 
-# %% ../nbs/08d_removal_pass.ipynb #5d8814c4
-@dataclass(frozen=True)
-class Replaced(Sequence):
-    "A sequence with one item replaced; nothing is copied."
-    items: Sequence
-    number: int
-    item: np.ndarray
-
-    def __len__(self): return len(self.items)
-
-    def __getitem__(self, number): return self.item if number == self.number else self.items[number]
-
-
+# %% ../nbs/08d_removal_pass.ipynb #31788821
 @patch
 def write_anchor(
     self: Remover,
@@ -226,7 +217,19 @@ def write_anchor(
     if self.weights.offload: vars(self).pop("painter", None)  # make room for what comes next
     return dict(number=number, pixels=int(region.sum()), prompt=prompt.prompt, note=f"the anchor is frame {number}: {int(region.sum())} pixels painted")
 
-# %% ../nbs/08d_removal_pass.ipynb #73130a85
+# %% ../nbs/08d_removal_pass.ipynb #5d8814c4
+@dataclass(frozen=True)
+class Replaced(Sequence):
+    "A sequence with one item replaced; nothing is copied."
+    items: Sequence
+    number: int
+    item: np.ndarray
+
+    def __len__(self): return len(self.items)
+
+    def __getitem__(self, number): return self.item if number == self.number else self.items[number]
+
+# %% ../nbs/08d_removal_pass.ipynb #2e076c89
 @patch
 def eraser_settings(self: Remover, prompt: RemovalPrompt) -> EraserSettings:
     "The refiner's settings for a prompt."
@@ -235,7 +238,7 @@ def eraser_settings(self: Remover, prompt: RemovalPrompt) -> EraserSettings:
     words = dict(prompt=prompt.prompt, n_prompt=prompt.n_prompt if scale > 1 else "", guidance_scale=scale) if own.use_text else {}
     return EraserSettings(own.sampler, seed=own.seed, compat=own.compat, frame_chunk=own.frame_chunk, pixel_chunk=own.pixel_chunk, vae_tiling=own.vae_tiling, **words)
 
-
+# %% ../nbs/08d_removal_pass.ipynb #e57b3311
 @patch
 def write_refined(self: Remover, folder: Path, clip: PreparedClip, coarse: FrameFolder, prompt: RemovalPrompt, anchor: tuple[int, np.ndarray] | None) -> dict:
     "Refine a coarse fill into folder/frames."
@@ -287,7 +290,7 @@ def upstream_alpha(
     soft = cv2.GaussianBlur(mask.astype(np.uint8) * 255, (21, 21), 0) / 255
     return ((1 - (1 - hard) * (1 - soft)) * 255).astype(np.uint8).astype(np.float32) / 255
 
-
+# %% ../nbs/08d_removal_pass.ipynb #8503b3cd
 def upstream_composite(
     source: np.ndarray,  # uint8 RGB
     generated: np.ndarray,  # uint8 RGB at work size
@@ -322,7 +325,7 @@ def composed(
         if compat == "upstream": yield upstream_composite(clip.frames[number], picture, clip.masks[number])
         else: yield composite(clip.frames[number], picture, clip.masks[number], clip.raw_masks[number], feather)
 
-# %% ../nbs/08d_removal_pass.ipynb #31788821
+# %% ../nbs/08d_removal_pass.ipynb #82737577
 @patch
 def check(
     self: Remover,
@@ -343,7 +346,7 @@ def check(
     require_prompt(prompt.prompt)
     resolve_checkpoint(self.painter_model, "stable-diffusion-inpainting")
 
-# %% ../nbs/08d_removal_pass.ipynb #2e076c89
+# %% ../nbs/08d_removal_pass.ipynb #369d962f
 @patch
 def prior_key(
     self: Remover,
@@ -356,7 +359,13 @@ def prior_key(
     else: more = {}
     return content_key(layout=LAYOUT, clip=prepared, prior=own.prior, **more)
 
+# %% ../nbs/08d_removal_pass.ipynb #01dbcd09
+@patch(as_prop=True)
+def numbers(self: Remover) -> str:  # e.g. "cpu torch.float32"
+    "What kind of arithmetic results come from; another kind gives other low digits."
+    return " ".join(str(part) for part in pick_device(self.weights.device, self.weights.dtype))
 
+# %% ../nbs/08d_removal_pass.ipynb #1c790fba
 @patch
 def anchor_key(
     self: Remover,
@@ -368,13 +377,7 @@ def anchor_key(
     words = dict(prompt=prompt.prompt, n_prompt=prompt.n_prompt, steps=own.anchor_steps, seed=own.seed, weights=files_key(resolve_checkpoint(self.painter_model, "stable-diffusion-inpainting"))) if own.anchor_method == "sd-inpaint" else {}
     return content_key(coarse=coarse, method=own.anchor_method, number=own.anchor_frame_idx, device=self.numbers, **words)
 
-
-@patch(as_prop=True)
-def numbers(self: Remover) -> str:  # e.g. "cpu torch.float32"
-    "What kind of arithmetic results come from; another kind gives other low digits."
-    return " ".join(str(part) for part in pick_device(self.weights.device, self.weights.dtype))
-
-
+# %% ../nbs/08d_removal_pass.ipynb #fb746323
 @patch
 def refine_key(
     self: Remover,
@@ -386,7 +389,7 @@ def refine_key(
     paths = eraser_paths(self.weights.folder, self.settings.sampler, **self.weights.parts)
     return content_key(coarse=coarse, weights=files_key(*asdict(paths).values()), device=self.numbers, settings=asdict(settings))
 
-# %% ../nbs/08d_removal_pass.ipynb #e57b3311
+# %% ../nbs/08d_removal_pass.ipynb #f42ef5e7
 @patch
 def coarse_stages(
     self: Remover,
@@ -408,7 +411,7 @@ def coarse_stages(
     stages["prior with anchor"] = stage(work / "anchored", content_key(anchor=stages["anchor"]["key"]), lambda to: self.write_prior(to, clip, pictures, holes))
     return stages, work / "anchored"
 
-# %% ../nbs/08d_removal_pass.ipynb #82737577
+# %% ../nbs/08d_removal_pass.ipynb #d65cc46c
 @patch
 def remove(
     self: Remover,
