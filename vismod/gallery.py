@@ -151,7 +151,7 @@ body {font: 15px/1.5 system-ui, sans-serif; color: #1f2933; background: #f8fafa;
 h1 {font-size: 1.8em; margin: 0} h2 {font-size: 1.1em; margin: .1em 0 .3em} a {color: #0f766e; text-decoration: none} a:hover {text-decoration: underline}
 .note {color: #6b7280; font-size: .85em} .grid {display: grid; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); gap: 1.4em; margin-top: 1.6em}
 .card {background: white; border: 1px solid #e5e7eb; border-radius: 10px; overflow: hidden; display: flex; flex-direction: column}
-.card img {width: 100%; height: 210px; object-fit: contain; background: white; border-bottom: 1px solid #e5e7eb} .none {height: 210px; background: #eef2f2}
+.card img {width: 100%; height: 210px; object-fit: contain; background: white; border-bottom: 1px solid #e5e7eb} .none {height: 210px; background: #eef2f2; display: flex; align-items: center; justify-content: center; font-size: 1.5em; color: #9aa5b1}
 .text {padding: .8em 1.1em 1em} .text p {margin: .3em 0 .5em} code {font-size: .8em; overflow-wrap: anywhere} summary {cursor: pointer}
 """
 
@@ -174,7 +174,7 @@ def card(
 ) -> str:  # HTML
     "One report as the gallery shows it."
     link = address(report.path, folder)
-    picture = f'<a href="{link}"><img alt="{escape(report.title)}" src="{data_url(thumbnail(report.picture), "JPEG")}"></a>' if report.picture is not None else '<div class="none"></div>'
+    picture = f'<a href="{link}"><img alt="{escape(report.title)}" src="{data_url(thumbnail(report.picture), "JPEG")}"></a>' if report.picture is not None else f'<div class="none"><span>{escape(report.path.stem.replace("_", " "))}</span></div>'
     beside = sorted((path for path in report.folder.iterdir() if path.suffix in _BESIDE), key=lambda path: natural_key(path.name))
     links = " · ".join(f'<a href="{address(path, folder)}">{escape(path.name)}</a>' for path in beside)
     made = f'<details class="note"><summary>how it is made</summary>{"<br>".join(f"<code>{escape(command)}</code>" for command in commands)}</details>' if commands else ""
