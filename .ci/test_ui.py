@@ -1058,6 +1058,7 @@ def main():
     SHOTS.mkdir(parents=True)
     def late(*_): raise SystemExit(f'stopped: the checks took more than {LIMIT} seconds')
     signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))  # not without stopping the servers
     signal.alarm(LIMIT)
     with tempfile.TemporaryDirectory(prefix='vismod-test-ui-') as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-background-networking'])

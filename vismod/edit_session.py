@@ -195,13 +195,10 @@ def picture(
     return self.truth[number - 1] if name == "truth" and self.truth and number else self.stream.first
 
 
-@property
-def _comparable(self: EditSession) -> list[str]:
-    "What there is to look at beside the best film, which comes last."
+@patch(as_prop=True)
+def comparable(self: EditSession) -> list[str]:
+    "What there is to look at; the best film comes last."
     return ["edges", "first", *(["truth"] if self.truth else []), *self.runs]
-
-
-EditSession.comparable = _comparable
 
 # %% ../nbs/06a_edit_session.ipynb #43cada1c
 MEASURES = dict(edge_loss="edge error, grey levels", edge_f1="edge F1", gram_loss="style loss × 10⁴", psnr="PSNR to the truth, dB", colour_shift="colour shift", seconds="seconds a frame")
