@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SETTINGS', 'visible_gpus', 'device_environment', 'OwnDevice', 'cluster', 'WorkerLost', 'Items', 'slots', 'run_items']
 
-# %% ../nbs/00l_cluster.ipynb #61cc1397
-import logging, os, shutil, subprocess, time
+# %% ../nbs/00l_cluster.ipynb #af7a72b7
+import logging, os, shutil, signal, subprocess, threading, time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -52,8 +52,10 @@ SETTINGS = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.
 
 # %% ../nbs/00l_cluster.ipynb #1986f85c
 class OwnDevice(WorkerPlugin):
-    "Gives a worker process its GPU before anything in it looks for one; also after a restart."
-    def setup(self, worker): os.environ.update(_environment(worker.name))
+    "Gives a worker process its GPU before anything in it looks for one, and leaves Ctrl-C to the one who started it."
+    def setup(self, worker):
+        os.environ.update(_environment(worker.name))
+        if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGINT, lambda *_: None)
 
 # %% ../nbs/00l_cluster.ipynb #2f7d056d
 def _local(workers: int, processes: bool, resources: dict | None) -> LocalCluster:
