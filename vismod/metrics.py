@@ -338,7 +338,8 @@ def _legend(figure: Figure, colours: dict, baselines: tuple):
     plain = [name for name in colours if name]
     styles = ['--' if name.lower().startswith(baselines) else '-' for name in plain]
     handles = [figure.axes[0].plot([], [], color=colours[name], linestyle=style, label=name)[0] for name, style in zip(plain, styles)]
-    if handles: figure.legend(handles=handles, loc='outside lower center', ncols=min(6, len(handles)), frameon=False)
+    fitting = int(figure.get_figwidth() * 12 / (max(map(len, plain), default=0) + 6))  # about 12 letters to an inch
+    if handles: figure.legend(handles=handles, loc='outside lower center', ncols=max(1, min(6, len(handles), fitting)), frameon=False)
 
 # %% ../nbs/00b_metrics.ipynb #722cc0e9
 def _read_metrics(log: str | Path, panels: Iterable[str], metrics: list[str] | None, x: str) -> pd.DataFrame:

@@ -171,7 +171,10 @@ def find_runs(
             near = root.name if len(places) > 1 or not inside.parts else ""
             found.setdefault(path.parent.resolve(), "/".join([near, *inside.parts]).strip("/"))
     inner = set().union(*map(own_records, found))
-    return sorted((read_run(folder, name) for folder, name in found.items() if folder not in inner), key=lambda run: (run.started, natural_key(run.name)))
+    found = {folder: name for folder, name in found.items() if folder not in inner}
+    shared = os.path.commonpath([Path(name).parent for name in found.values()]) if len(found) > 1 else ""
+    runs = [read_run(folder, os.path.relpath(name, shared) if shared else name) for folder, name in found.items()]
+    return sorted(runs, key=lambda run: (run.started, natural_key(run.name)))
 
 # %% ../nbs/13d_run_comparison.ipynb #76c1c037
 PLACES = ("out", "out_dir", "output_dir", "save_path", "out_frames_dir", "out_video")
@@ -214,7 +217,9 @@ def overlaid_log(
         rows = run.table.dropna(subset=["step"]).assign(own=run.table.get("method", pd.Series("", run.table.index)).fillna("").astype(str))
         rows = rows[~rows.own.str.lower().str.startswith(tuple(BASELINES)) & (rows.metric.astype(str).str.startswith(tuple(metrics)) if metrics else True)]
         if "action" in rows and (overall := rows.action.isna() | rows.action.isin(["", "all"])).any(): rows = rows[overall]
-        if "split" in rows: rows = rows[rows.split.isin(["val"]) | ~rows.split.isin(["val"]).groupby(rows.metric).transform("any")]  # of many runs, only how they do on data they did not train on
+        if "split" in rows:  # of many runs, only how they do on data they did not train on; and one colour per run
+            rows = rows[rows.split.isin(["val"]) | ~rows.split.isin(["val"]).groupby(rows.metric).transform("any")]
+            rows = rows.assign(split=rows.split.where(rows.split.groupby(rows.metric).transform("nunique") > 1, ""))
         if rows.step.nunique() < 2: continue
         several = rows.own.nunique() > 1
         parts.append(rows.assign(method=[f"{run.name} {own}".strip() if several else run.name for own in rows.own]))
