@@ -9,6 +9,7 @@ __all__ = ['FIELDS', 'run_name', 'grid_sets', 'parameter_sets', 'parse_grid', 'l
 # %% ../nbs/13c_sweeps.ipynb #ea2b8c31
 import difflib, json, os, re, shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -215,7 +216,7 @@ def run(self: Sweep,
                     say(f"{count}/{len(self.sets)} {self._told(name, result)}")
                     write_text(self.out / "sweep.csv", self.table().to_csv(index=False))
             except KeyboardInterrupt:
-                client.run(end_kernels)
+                with suppress(Exception): client.run(end_kernels)  # the cluster may be what went away
                 raise Interrupted(f"stopped; the same again goes on from {self.out}") from None
     return self.table()
 
