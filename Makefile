@@ -23,6 +23,9 @@ PATHWAYS ?=
 # what `make remove` asks of its notebook, e.g. REMOVE="-p input_video bear.mp4 -p input_mask masks/bear -p mask_dilation_iter 8"
 REMOVE ?=
 
+# what `make experiments` asks of its notebook, e.g. EXPERIMENTS="-p spec sweep.yaml -p scheduler local"
+EXPERIMENTS ?=
+
 # what `make demo` asks of each notebook (papermill -p name value)
 DEMO_EPOCHS ?= 10
 DEMO_GHOSTING ?=
@@ -49,7 +52,7 @@ QUIET_ENV := OMP_NUM_THREADS=$(strip $(THREADS)) MKL_NUM_THREADS=$(strip $(THREA
 	TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 JUPYTER_PREFER_ENV_PATH=1 MPLBACKEND=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo restore edit pathways remove app test test-ui export tiny readme reports lab hooks constraints clean
+.PHONY: help install demo restore edit pathways remove experiments app test test-ui export tiny readme reports lab hooks constraints clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -105,6 +108,9 @@ pathways: install  ## edit a picture along a path of film frames, with a report
 
 remove: install  ## remove an object from a film, with a report
 	$(call notebook,10_remove,remove,$(REMOVE))
+
+experiments: install  ## a sweep with its table, curves and pictures
+	$(call notebook,14_experiments,experiments,$(EXPERIMENTS))
 
 app: install  ## the app with a tab per pipeline, on this machine only
 	$(BIN)/python -m vismod.app --port $(strip $(PORT))
