@@ -464,12 +464,12 @@ def check_edit_given(ui, world):
 
 def check_edit_cancels(ui, world):
     "Guided edit: Cancel stops between two steps; the frames that are done stay, as a shorter film"
-    draw(ui, frames=8, steps=100)
+    draw(ui, frames=8, steps=60, edge=1)
     ui.until('progress in frame 2', lambda: 'frame 2 of' in ui.text('#edit-curve'), 2 * PATIENCE)
     ui.page.locator('#edit-stop').click()
     ui.until('the word that it was cancelled', lambda: 'Cancelled.' in ui.message())
-    ui.until('the shorter film', lambda: ui.page.locator('#edit-scrubber input[type=number]').get_attribute('max') == '1' and 'Guidance: none' in ui.text('#edit-details'))
-    with zipfile.ZipFile(ui.download('#edit-download-all')) as file: assert 'unguided/00001.png' in file.namelist() and 'unguided/00002.png' not in file.namelist(), file.namelist()
+    ui.until('the shorter film', lambda: ui.page.locator('#edit-scrubber input[type=number]').get_attribute('max') == '1' and 'Guidance: edge 1;' in ui.text('#edit-details'))
+    with zipfile.ZipFile(ui.download('#edit-download-all')) as file: assert 'guided/00001.png' in file.namelist() and 'guided/00002.png' not in file.namelist(), file.namelist()
 
 
 def check_edit_narrow(ui, world):

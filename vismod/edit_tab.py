@@ -290,7 +290,7 @@ def _connect_edit(setup: Setup, source: list, choices: list, start: gr.Button, s
     start.click(clicks.run, None, ticket, queue=False, api_visibility="private").then(
         run, [ticket, results.session, *source, *choices], results.all, api_name="edit", show_progress_on=results.curve, trigger_mode="multiple", **ON_DEVICE)
     stop.click(clicks.cancel, queue=False, api_visibility="private")
-    gr.on([results.scrubber.change, results.rival.input], _edit_scrub, [results.session, results.scrubber, results.rival], results.scrubbed, show_progress="hidden", **quiet)
+    gr.on([results.scrubber.input, results.scrubber.release, results.rival.input], _edit_scrub, [results.session, results.scrubber, results.rival], results.scrubbed, show_progress="hidden", **quiet)
 
 # %% ../nbs/06b_edit_tab.ipynb #7f363787
 EDIT_CSS = """
