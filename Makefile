@@ -115,8 +115,9 @@ experiments: install  ## a sweep with its table, curves and pictures
 app: install  ## the app with a tab per pipeline, on this machine only
 	$(BIN)/python -m vismod.app --port $(strip $(PORT))
 
-test-ui: install  ## drive the app in headless Chromium (skipped with a message where it is missing)
+test-ui: install  ## drive the app in headless Chromium, and open every report offline (skipped with a message where it is missing)
 	$(BIN)/python .ci/test_ui.py
+	$(BIN)/python .ci/test_pages.py
 
 test: install  ## check and test every notebook; ends with: N passed, M failed
 	@JOBS=$(strip $(JOBS)) $(BIN)/python .ci/test.py $(NB)

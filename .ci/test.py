@@ -384,16 +384,17 @@ def run_notebooks(root, chosen):
         raise
 
 
-def run_app(root):
-    "The app in a headless browser, as one test; where there is no Chromium, a line says so and nothing is counted."
-    start = time.time()
-    try: done = subprocess.run([BIN / 'python', root / '.ci/test_ui.py'], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-    except subprocess.TimeoutExpired: return [report(False, 'app in a browser', time.time() - start, ['stopped after 900 seconds'])]
-    lines = done.stdout.splitlines()
-    if skipped := [line for line in lines if line.startswith('SKIPPED')]:
-        print(skipped[0], flush=True)
-        return []
-    return [report(done.returncode == 0, 'app in a browser', time.time() - start, lines)]
+def run_browser(root):
+    "The app and the reports in a headless browser, as one test each; where there is no Chromium, a line says so and nothing is counted."
+    for name, script in {'app in a browser': 'test_ui.py', 'pages in a browser': 'test_pages.py'}.items():
+        start = time.time()
+        try: done = subprocess.run([BIN / 'python', root / '.ci' / script], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+        except subprocess.TimeoutExpired:
+            yield report(False, name, time.time() - start, ['stopped after 900 seconds'])
+            continue
+        lines = done.stdout.splitlines()
+        if skipped := [line for line in lines if line.startswith('SKIPPED')]: print(skipped[0], flush=True)
+        else: yield report(done.returncode == 0, name, time.time() - start, lines)
 
 
 def choose(root, names):
@@ -417,7 +418,7 @@ def main():
         ran = list(run_notebooks(root, chosen))
         complete = bool(chosen) and len(ran) == len(chosen)
         results += ran + [report(complete, 'check: all were run', 0, [f'{len(ran)} of {len(chosen)} notebooks ran'])]
-        if not options.names: results += run_app(root)
+        if not options.names: results += run_browser(root)
     if not options.names:
         tell_wishes(root)
         tell_style(root)
