@@ -115,7 +115,7 @@ experiments: install  ## a sweep with its table, curves and pictures
 app: install  ## the app with a tab per pipeline, on this machine only
 	$(BIN)/python -m vismod.app --port $(strip $(PORT))
 
-test-ui: install  ## drive the app in headless Chromium, and open every report offline (skipped with a message where it is missing)
+test-ui: install  ## drive the app and JupyterLab in headless Chromium, and open every report offline (skipped with a message where it is missing)
 	$(BIN)/python .ci/test_ui.py
 	$(BIN)/python .ci/test_pages.py
 
@@ -128,6 +128,9 @@ export: install  ## clean the notebooks and export vismod/ from them
 
 tiny: install  ## train the tiny checkpoints in models/tiny anew
 	$(call notebook,90_tiny_models,tiny,$(TINY))
+	$(call notebook,01_ghosting,tiny,)
+	$(call notebook,02_train_lora,tiny,-p epochs 50 -p out runs/02_train_lora/shipped -p resume False)
+	$(BIN)/python -c "from vismod.lora import halve_lora; halve_lora('runs/02_train_lora/shipped/best', 'models/tiny/lora-world')"
 	$(call notebook,90a_tiny_qwen,tiny,$(TINY_QWEN))
 	$(call notebook,90b_tiny_clip,tiny,$(TINY_CLIP))
 	$(call notebook,90c_tiny_cog,tiny,$(TINY_COG))

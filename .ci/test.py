@@ -224,8 +224,7 @@ def check_runs(root):
         if not any(source(cell).strip() and not off.search(source(cell)) for cell in code_cells(notebook)): yield f'{path.name}: its test runs no cell'
 
 
-CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells, 'runs': check_runs, 'order': check_order}
-WISHES = {'rooms': check_rooms, 'links': check_links}  # told, not counted
+CHECKS = {'format': check_format, 'sync': check_sync, 'parameters': check_parameters, 'cells': check_cells, 'runs': check_runs, 'order': check_order, 'rooms': check_rooms, 'links': check_links}
 
 
 # The measure: how far the notebooks are from how they are meant to be written (CONTRIBUTING.md). It informs.
@@ -352,11 +351,6 @@ def run_checks(root):
         yield report(not problems, f'check: {name}', time.time() - start, problems)
 
 
-def tell_wishes(root):
-    for name, check in WISHES.items():
-        for problem in check(root): print(f'note  {name}: {problem}')
-
-
 def jobs_of(root, chosen):
     "What may run side by side: each notebook alone, but those of `test_in_order` one after the other, because the later use what the earlier made."
     order = shlex.split(settings_of(root).get('test_in_order', ''))
@@ -420,7 +414,6 @@ def main():
         results += ran + [report(complete, 'check: all were run', 0, [f'{len(ran)} of {len(chosen)} notebooks ran'])]
         if not options.names: results += run_browser(root)
     if not options.names:
-        tell_wishes(root)
         tell_style(root)
     print(f'{sum(results)} passed, {len(results) - sum(results)} failed', flush=True)
     return 1 if not all(results) else 0
