@@ -87,6 +87,39 @@ def card(self: Trainer) -> dict:
 
 # %% ../nbs/02_train_lora.ipynb #cc2e43d7
 @patch
+def claim(self: Trainer):
+    "Make sure the run folder is ours: empty, or of a run with the same key."
+    mark = self.out / "settings.json"
+    if mark.is_file() and (theirs := read_json(mark))["key"] != self.key:
+        ours = self.settings.fixed()
+        odd = [f"{k} {v} instead of {ours.get(k)}" for k, v in theirs["settings"].items() if v != ours.get(k)] or ["other data or another base"]
+        if self.settings.resume:
+            raise InputError(f"{self.out} holds a run with {', '.join(odd)}: choose another `out`, or resume=False to start over there.")
+    if self.main and not self.settings.resume and mark.is_file():
+        for name in ("checkpoints", "best", "last", "samples", "tensorboard"):
+            shutil.rmtree(self.out / name, ignore_errors=True)
+        for name in ("metrics.csv", "rivals.csv", "scores.csv"):
+            (self.out / name).unlink(missing_ok=True)
+    if self.main:
+        sweep_temporaries(self.out)
+        write_json(mark, dict(key=self.key, settings=self.settings.fixed()))
+
+# %% ../nbs/02_train_lora.ipynb #598d4f25
+@patch
+def measure_rivals(self: Trainer) -> pd.DataFrame:  # scores of all rivals, with a column split
+    "Score copies, base and ceiling on both held-out splits, once per run folder."
+    file = self.out / "rivals.csv"
+    if not file.is_file():
+        parts = []
+        for split, latents, rows in (("val", self.val, self.shown), ("test", self.test, range(len(self.test)))):
+            chosen = [latents.rows[r] for r in rows]
+            parts += [score(images, chosen, method).assign(split=split) for method, images in rivals(self.pipeline, latents, rows, **self.sampling).items()]
+        with atomic_path(file) as tmp:
+            pd.concat(parts).to_csv(tmp, index=False)
+    return pd.read_csv(file, dtype=dict(clip=str, action=str))
+
+# %% ../nbs/02_train_lora.ipynb #4ac38571
+@patch
 def prepare_model(self: Trainer):
     "Put the adapter on, make the optimiser, and hand both to accelerate."
     settings, unet = self.settings, self.pipeline.unet
@@ -101,7 +134,7 @@ def prepare_model(self: Trainer):
     self.rate = get_scheduler(settings.schedule, optimiser, num_warmup_steps=int(settings.warmup * self.steps), num_training_steps=self.steps)
     self.writer = SummaryWriter(self.out / "tensorboard") if self.main else None
 
-# %% ../nbs/02_train_lora.ipynb #598d4f25
+# %% ../nbs/02_train_lora.ipynb #f692ed39
 @patch
 def loss(
     self: Trainer,
@@ -119,7 +152,7 @@ def loss(
     errors = F.mse_loss(output.float(), draw.target.to(place), reduction="none").mean((1, 2, 3))
     return (errors * loss_weights(self.scheduler, draw.timesteps, settings.snr_gamma).to(place)).mean()
 
-# %% ../nbs/02_train_lora.ipynb #4ac38571
+# %% ../nbs/02_train_lora.ipynb #0abb5c26
 @patch
 def train_step(self: Trainer) -> float:  # the loss
     "One optimiser step."
@@ -135,7 +168,7 @@ def train_step(self: Trainer) -> float:  # the loss
     self.step += 1
     return total
 
-# %% ../nbs/02_train_lora.ipynb #f692ed39
+# %% ../nbs/02_train_lora.ipynb #9f6854e1
 @patch
 def log(
     self: Trainer,
@@ -151,7 +184,7 @@ def log(
     name = f"{metric}/{split}" if (action, method) == ("all", "LoRA") else f"{metric}_{action}/{method}"
     self.writer.add_scalar(name.replace(" ", "_"), value, self.step)
 
-# %% ../nbs/02_train_lora.ipynb #0abb5c26
+# %% ../nbs/02_train_lora.ipynb #099ab97a
 @patch
 def log_scores(
     self: Trainer,
@@ -164,7 +197,7 @@ def log_scores(
                 if group[metric].notna().any():
                     self.log(metric, group[metric].mean(), action=action, method=method)
 
-# %% ../nbs/02_train_lora.ipynb #9f6854e1
+# %% ../nbs/02_train_lora.ipynb #c206192d
 @patch
 @contextmanager
 def averaged(self: Trainer):
@@ -173,7 +206,7 @@ def averaged(self: Trainer):
     yield
     self.pipeline.unet.train(), self.ema.restore(self.parameters)
 
-
+# %% ../nbs/02_train_lora.ipynb #c825add8
 @patch
 def save_adapter(
     self: Trainer,
@@ -184,7 +217,7 @@ def save_adapter(
     save_lora(folder, self.pipeline.unet, self.card() | dict(step=self.step), conv_in=self.widened)
     check_saved(folder, self.pipeline.unet, load_pix2pix(self.base, self.accelerator.device, self.settings.precision))
 
-# %% ../nbs/02_train_lora.ipynb #099ab97a
+# %% ../nbs/02_train_lora.ipynb #b7850287
 @patch
 def evaluate(self: Trainer):
     "Measure the averaged adapter on the validation split; keep it when it is the best so far."
@@ -210,7 +243,7 @@ def pack_moments(
     state = optimiser.state_dict()["state"]
     return {f"{index}.{key}": value.contiguous() for index, moments in state.items() for key, value in moments.items()}
 
-
+# %% ../nbs/02_train_lora.ipynb #41f95868
 def unpack_moments(
     optimiser: torch.optim.Optimizer,  # a fresh one over the same parameters
     tensors: dict[str, torch.Tensor],  # from `pack_moments`
@@ -222,7 +255,13 @@ def unpack_moments(
         state.setdefault(int(index), {})[key] = value
     optimiser.load_state_dict(dict(state=state, param_groups=optimiser.state_dict()["param_groups"]))
 
-# %% ../nbs/02_train_lora.ipynb #c206192d
+# %% ../nbs/02_train_lora.ipynb #942b2924
+@patch
+def checkpoints(self: Trainer) -> list[Path]:  # oldest first
+    "The checkpoints of this run."
+    return sorted((self.out / "checkpoints").glob("step-*"))
+
+# %% ../nbs/02_train_lora.ipynb #54f1a310
 @patch
 def save(self: Trainer):
     "Write a checkpoint to resume from, and drop the oldest."
@@ -241,13 +280,7 @@ def save(self: Trainer):
             self.save_adapter("last")
     self.accelerator.wait_for_everyone()
 
-# %% ../nbs/02_train_lora.ipynb #c825add8
-@patch
-def checkpoints(self: Trainer) -> list[Path]:  # oldest first
-    "The checkpoints of this run."
-    return sorted((self.out / "checkpoints").glob("step-*"))
-
-# %% ../nbs/02_train_lora.ipynb #b7850287
+# %% ../nbs/02_train_lora.ipynb #833c96e4
 @patch
 def read_checkpoint(
     self: Trainer,
@@ -262,7 +295,7 @@ def read_checkpoint(
         if not adapter[str(index)].shape == ema[str(index)].shape == parameter.shape: raise InputError("its weights have other shapes")
     return {name: state[name] for name in ("step", "best", "losses", "ema_step", "scaler")}, adapter, ema
 
-# %% ../nbs/02_train_lora.ipynb #942b2924
+# %% ../nbs/02_train_lora.ipynb #6fd9951f
 @patch
 def restore(self: Trainer):
     "Go on from the newest checkpoint; one that cannot be read is passed over with a word."
@@ -283,40 +316,7 @@ def restore(self: Trainer):
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return print(f"resumed at step {self.step} of {self.steps}")
 
-# %% ../nbs/02_train_lora.ipynb #54f1a310
-@patch
-def claim(self: Trainer):
-    "Make sure the run folder is ours: empty, or of a run with the same key."
-    mark = self.out / "settings.json"
-    if mark.is_file() and (theirs := read_json(mark))["key"] != self.key:
-        ours = self.settings.fixed()
-        odd = [f"{k} {v} instead of {ours.get(k)}" for k, v in theirs["settings"].items() if v != ours.get(k)] or ["other data or another base"]
-        if self.settings.resume:
-            raise InputError(f"{self.out} holds a run with {', '.join(odd)}: choose another `out`, or resume=False to start over there.")
-    if self.main and not self.settings.resume and mark.is_file():
-        for name in ("checkpoints", "best", "last", "samples", "tensorboard"):
-            shutil.rmtree(self.out / name, ignore_errors=True)
-        for name in ("metrics.csv", "rivals.csv", "scores.csv"):
-            (self.out / name).unlink(missing_ok=True)
-    if self.main:
-        sweep_temporaries(self.out)
-        write_json(mark, dict(key=self.key, settings=self.settings.fixed()))
-
-# %% ../nbs/02_train_lora.ipynb #833c96e4
-@patch
-def measure_rivals(self: Trainer) -> pd.DataFrame:  # scores of all rivals, with a column split
-    "Score copies, base and ceiling on both held-out splits, once per run folder."
-    file = self.out / "rivals.csv"
-    if not file.is_file():
-        parts = []
-        for split, latents, rows in (("val", self.val, self.shown), ("test", self.test, range(len(self.test)))):
-            chosen = [latents.rows[r] for r in rows]
-            parts += [score(images, chosen, method).assign(split=split) for method, images in rivals(self.pipeline, latents, rows, **self.sampling).items()]
-        with atomic_path(file) as tmp:
-            pd.concat(parts).to_csv(tmp, index=False)
-    return pd.read_csv(file, dtype=dict(clip=str, action=str))
-
-# %% ../nbs/02_train_lora.ipynb #6fd9951f
+# %% ../nbs/02_train_lora.ipynb #ec407e85
 @patch
 def due(
     self: Trainer,
@@ -326,7 +326,7 @@ def due(
     marks = lambda step: int(step / self.steps_per_epoch / every + 1e-9)
     return marks(self.step) > marks(self.step - 1) or self.step == self.steps
 
-# %% ../nbs/02_train_lora.ipynb #ec407e85
+# %% ../nbs/02_train_lora.ipynb #a7df71d2
 @patch
 def start(self: Trainer):
     "Everything before the first step: the folder, the rivals, the model, the log."
@@ -341,7 +341,7 @@ def start(self: Trainer):
             self.log_scores(scores[scores.split == "val"])
     self.accelerator.wait_for_everyone()
 
-# %% ../nbs/02_train_lora.ipynb #a7df71d2
+# %% ../nbs/02_train_lora.ipynb #92261ea7
 @patch
 def close_step(
     self: Trainer,
@@ -357,7 +357,7 @@ def close_step(
     if save or stop:
         self.save()
 
-# %% ../nbs/02_train_lora.ipynb #92261ea7
+# %% ../nbs/02_train_lora.ipynb #3449f863
 @patch
 def train_loop(self: Trainer):
     "Steps until the end or a signal."
@@ -369,7 +369,7 @@ def train_loop(self: Trainer):
             if stop.requested and self.step < self.steps:
                 raise Interrupted(f"Stopped at step {self.step} of {self.steps} and saved: run the same command again to go on.")
 
-# %% ../nbs/02_train_lora.ipynb #3449f863
+# %% ../nbs/02_train_lora.ipynb #d2daa8ce
 @patch
 def run(self: Trainer) -> pd.DataFrame | None:  # test scores of the best adapter and its rivals; None in helper processes
     "Train, or go on training, and measure the best adapter on the test split, loaded by a stock pipeline."
