@@ -56,7 +56,7 @@ def _listen(self: CaptionWorker):
         if message := message_of(line.decode("utf-8", "replace")): self.messages.put(message)
     self.messages.put(None)
 
-
+# %% ../nbs/09_captions.ipynb #0fa18931
 @patch
 def last_words(self: CaptionWorker) -> str:
     "How the worker ended, in one clause."
@@ -65,7 +65,7 @@ def last_words(self: CaptionWorker) -> str:
     lines = [line.strip() for line in self.log.read().decode("utf-8", "replace").splitlines() if line.strip()]
     return (f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + (f" ({lines[-1][:300]})" if lines else "")
 
-# %% ../nbs/09_captions.ipynb #0fa18931
+# %% ../nbs/09_captions.ipynb #df5392fc
 @patch
 def hear(
     self: CaptionWorker,
@@ -77,7 +77,7 @@ def hear(
     if message is None: raise WorkerLost(self.last_words())
     return message
 
-# %% ../nbs/09_captions.ipynb #df5392fc
+# %% ../nbs/09_captions.ipynb #340325a2
 @patch
 def end(
     self: CaptionWorker,
@@ -96,7 +96,7 @@ def end(
     try: os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived it
     except (ProcessLookupError, PermissionError): pass
 
-# %% ../nbs/09_captions.ipynb #340325a2
+# %% ../nbs/09_captions.ipynb #9576cc27
 @patch
 def greet(self: CaptionWorker):
     "Wait until the model is loaded; raises InputError when it cannot be."
@@ -108,7 +108,7 @@ def greet(self: CaptionWorker):
         raise InputError(f"{self.python} cannot run the {self.what}, it {error}: the {self.what} needs {self.needs} there") from error
     if self.ready["event"] != "ready": raise InputError(str(self.ready.get("error")))
 
-# %% ../nbs/09_captions.ipynb #9576cc27
+# %% ../nbs/09_captions.ipynb #c5148891
 @patch
 def __enter__(self: CaptionWorker) -> CaptionWorker:
     self.log = tempfile.TemporaryFile()
@@ -126,7 +126,7 @@ def __enter__(self: CaptionWorker) -> CaptionWorker:
 @patch
 def __exit__(self: CaptionWorker, kind, error, trace): self.end(5.0 if kind is None else 0.5)
 
-# %% ../nbs/09_captions.ipynb #c5148891
+# %% ../nbs/09_captions.ipynb #06262f1f
 @patch
 def ask(
     self: CaptionWorker,
@@ -151,7 +151,7 @@ def named(
     "A job's id, or its file's name."
     return job.id or os.path.splitext(os.path.basename(job.output))[0]
 
-
+# %% ../nbs/09_captions.ipynb #e72443d6
 def work_off(
     worker: CaptionWorker,  # started
     waiting: deque,  # jobs; those that are done are taken off
