@@ -96,7 +96,7 @@ def all_flags(
     if unknown := sorted(set(given) - set(known)): raise InputError(f"{name} has no flag {unknown[0]}")
     return known | given
 
-
+# %% ../nbs/15d_remove_commands.ipynb #d97aca91
 def remover_of(
     flags: dict,  # of `all_flags`
 ) -> Remover:  # nothing is loaded yet
@@ -109,7 +109,7 @@ def remover_of(
     parts = pick("diffueraser_path", "base_model_path", "vae_path", "pcm_weights_path", "propainter_model_dir", "device", "dtype", "offload")
     return Remover(settings, Weights(flags["weights"], **parts))
 
-
+# %% ../nbs/15d_remove_commands.ipynb #d1330270
 def clip_settings_of(
     flags: dict,  # of `all_flags`
 ) -> ClipSettings:  # size, length, mask
@@ -149,21 +149,21 @@ def prompts_of(
     folder = bool(prompt_yaml) and resolve(prompt_yaml).is_dir()
     return lambda name: resolve_prompt(prompt, n_prompt, f"{prompt_yaml}/{name}.yaml" if folder else prompt_yaml or None, None if scale < 0 else scale)
 
-
+# %% ../nbs/15d_remove_commands.ipynb #ff8e4beb
 def _announce(remover: Remover):
     "Say which models are used, and from where"
     own = remover.settings
     paths = eraser_paths(remover.weights.folder, own.sampler, **remover.weights.parts) if own.refiner != "none" else None
     print(f"prior {own.prior}, refiner {own.refiner}" + (f" from {paths.diffueraser_path}" if paths else ""))
 
-
+# %% ../nbs/15d_remove_commands.ipynb #8eddcb89
 def _report_one(removed: Removed, table: pd.DataFrame, save_path: str):
     "Say what became of a video"
     print(*removed.notes, sep="\n")
     if len(table): print(table.pivot(index="method", columns="metric", values="value").loc[list(dict.fromkeys(table.method))].round(3).to_string())
     print(f"{len(removed.result)} frames in {resolve(save_path)}")
 
-
+# %% ../nbs/15d_remove_commands.ipynb #afb1981b
 def _report_many(table: pd.DataFrame, problems: pd.DataFrame, save_path: str):
     "Say what became of a data set; exit code 3 when something failed"
     for row in problems.itertuples(): print(f"left out {row.clip}: {row.problem}", file=sys.stderr)
