@@ -124,16 +124,20 @@ def check(self: FaultMatrix):
 
 # %% ../nbs/00m_faults.ipynb #515b0c45
 _KEEPER = '''
-import importlib, json, os, sys, traceback
+import importlib, json, os, signal, sys, traceback
+from contextlib import suppress
 for name in sys.argv[1:]: importlib.import_module(name)
 print("ready", flush=True)
+alive = set()
 for line in sys.stdin:
     order = json.loads(line)
     if "ended" in order:
         pid, status = os.waitpid(order["ended"], os.WNOHANG)
+        alive.discard(pid)
         print(os.waitstatus_to_exitcode(status) if pid else "running", flush=True)
         continue
     if child := os.fork():
+        alive.add(child)
         print(child, flush=True)
         continue
     os.setsid()
@@ -145,6 +149,9 @@ for line in sys.stdin:
     except BaseException: code = traceback.print_exc() or 1
     sys.stdout.flush()
     os._exit(code)
+for child in alive:
+    for end in (os.killpg, os.kill):
+        with suppress(ProcessLookupError): end(child, signal.SIGKILL)
 '''
 
 # %% ../nbs/00m_faults.ipynb #ba441a63
