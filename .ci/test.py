@@ -420,6 +420,6 @@ def main():
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, signal.default_int_handler)  # in the background SIGINT is ignored, also by all that is tested
     try: sys.exit(main())
     except KeyboardInterrupt: sys.exit('interrupted')
