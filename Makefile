@@ -12,7 +12,7 @@ PORT ?= 7860              # where `make app` listens
 REPORTS ?=
 
 # what `make restore` asks of its notebook, e.g. RESTORE="-p photos data/clean_train -p steps 5000"
-RESTORE ?=
+RESTORE ?= -p config nbs/configs/restoration/quick.yaml -p out runs/13_restoration/quick
 
 # what `make edit` asks of its notebook, e.g. EDIT="-p rgb_video film.mp4 -p max_frames 12"
 EDIT ?=
