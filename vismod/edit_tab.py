@@ -6,8 +6,8 @@
 __all__ = ['NAMES', 'WAITING', 'EDIT_CSS', 'edit_headline', 'edit_details', 'rivals_of', 'rival_of', 'edit_pair', 'edit_settings',
            'EditResults', 'edit_opened', 'edit_looking', 'drawing', 'edit_tab']
 
-# %% ../nbs/06b_edit_tab.ipynb #1270f8cb
-import html, tempfile
+# %% ../nbs/06b_edit_tab.ipynb #f50fdc00
+import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from .images import IMAGE_SUFFIXES
 from .media import read_frames
 from .qwen_edit import PROMPT
 from .sessions import PACKED, READABLE_VIDEOS
-from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, small, stepper
+from .tabs import ON_DEVICE, PNG, Clicks, Examples, Setup, polite, small, stepper
 from .video_edit import VideoEditSettings
 
 # %% ../nbs/06b_edit_tab.ipynb #092caa9a
@@ -75,20 +75,13 @@ def edit_pair(
     left = rival_of(session)
     return f"{NAMES[left]} | {NAMES[right]}", tuple(session.picture(name, number) for name in (left, right))
 
-# %% ../nbs/06b_edit_tab.ipynb #1087d7b9
-class _Examples(list):
-    "Films of the examples, and the folder that goes with them."
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="vismod-edit-examples-")
-        super().__init__(example_film(action, self.folder.name) for action in EXAMPLES)
-
-
+# %% ../nbs/06b_edit_tab.ipynb #e29a0ba8
 def _edit_controls() -> list:
     "Where the film comes from: upload, kind, first frame."
     kind = gr.Radio([("A film, for its edges", "film"), ("A picture and a film of edges", "edges")], value="film", label="What is given", elem_id="edit-kind")
     film = gr.File(label="Film · video, or ZIP of frames", file_types=sorted(READABLE_VIDEOS | PACKED), height=110, elem_id="edit-film")
     first = gr.File(label="First frame · picture", file_types=sorted(IMAGE_SUFFIXES), height=110, visible=False, elem_id="edit-first")
-    files = _Examples()
+    files = Examples(example_film, EXAMPLES)
     examples = gr.Gallery([(list(read_frames(path))[4], path.stem) for path in files], label="Examples", show_label=False, columns=len(files), rows=1, height=124, allow_preview=False,
                           object_fit="cover", buttons=[], elem_id="edit-examples", **PNG)
     kind.change(lambda chosen: gr.update(visible=chosen == "edges"), kind, first, queue=False, api_visibility="private")

@@ -24,11 +24,10 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from .core import InputError, atomic_path, repo_root, resolve, write_text
-from .images import load_image, natural_key
-from .notebook_parameters import check_parameters, find_notebook, load_yaml, notebook_parameters
+from .images import data_url, load_image, natural_key
+from .notebook_parameters import check_parameters, load_yaml, notebook_parameters
 from .notebook_runs import run_notebook
 from .reports import html_page, html_report
-from .run_comparison import data_url
 
 # %% ../nbs/13e_gallery.ipynb #9014472f
 def plain(

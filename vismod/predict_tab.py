@@ -6,11 +6,10 @@
 __all__ = ['COLUMNS', 'TITLES', 'PREDICT_CSS', 'clip_headline', 'clip_details', 'tiles', 'pair', 'ClipResults', 'clip_opened',
            'clip_looking', 'foretelling', 'predict_tab']
 
-# %% ../nbs/03j_predict_tab.ipynb #2a630663
-import html, tempfile
+# %% ../nbs/03j_predict_tab.ipynb #503eacf5
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr, numpy as np
 
@@ -20,7 +19,7 @@ from .media import read_frames
 from .metrics import psnr
 from .predict_session import EXAMPLES, LIMITS, ClipSession, card_of, example_clip, first_now, offered_adapters, open_clip, open_predictor
 from .sessions import PACKED, READABLE_VIDEOS
-from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, sentence, small, stepper
+from .tabs import ON_DEVICE, PNG, Clicks, Examples, Setup, polite, small, stepper
 
 # %% ../nbs/03j_predict_tab.ipynb #f4df3b93
 def clip_headline(
@@ -74,18 +73,11 @@ def pair(
     left = session.rival if session.rival != right else "last"
     return f"{TITLES[left]} | {TITLES[right]}", tuple(str(session.picture_file(name)) for name in (left, right))
 
-# %% ../nbs/03j_predict_tab.ipynb #e0bf2c62
-class _Examples(list):
-    "Films of the examples with their sentences, and the folder that goes with them."
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="vismod-predict-examples-")
-        super().__init__(example_clip(action, self.folder.name) for action in EXAMPLES)
-
-
+# %% ../nbs/03j_predict_tab.ipynb #826fa2c7
 def _clip_controls() -> tuple[gr.File, gr.Textbox]:
     "Upload, examples and the sentence."
     file = gr.File(label="Film · video, or ZIP of frames", file_types=sorted(READABLE_VIDEOS | PACKED), height=110, elem_id="predict-file")
-    files = _Examples()
+    files = Examples(example_clip, EXAMPLES)
     pictures = [(list(read_frames(path))[first_now(open_clip(path))], label) for path, label in files]
     examples = gr.Gallery(pictures, label="Examples", show_label=False, columns=len(files), rows=1, height=124, allow_preview=False, object_fit="cover", buttons=[],
                           elem_id="predict-examples", **PNG)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OUTPUTS', 'world_film', 'veil', 'write_outputs', 'score', 'cost', 'remove_from', 'data_set_vfid', 'remove_from_many',
-           'hole_box', 'removal_view', 'removal_panel']
+           'removal_view', 'removal_panel']
 
 # %% ../nbs/10_remove.ipynb #4d971429
 import resource
@@ -28,7 +28,7 @@ from .priors import PRIORS, BlurEach, CopyInput, InpaintEach
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings, PreparedClip
 from .removal_pass import RemovalSettings, Removed, Remover, composed
-from .removal_scores import compare_methods
+from .removal_scores import compare_methods, hole_box
 from .world import article, make_clip, write_davis
 
 # %% ../nbs/10_remove.ipynb #edb6509b
@@ -164,17 +164,7 @@ def remove_from_many(
         write_text(resolve(save_path) / "metrics.csv", pd.concat([*tables, data_set_vfid(results)]).to_csv(index=False))
     return pd.DataFrame(rows)
 
-# %% ../nbs/10_remove.ipynb #557bc075
-def hole_box(
-    mask: np.ndarray,  # bool
-    margin: float = 0.5,  # of the box, on every side
-) -> tuple[slice, slice]:  # rows, columns
-    "What to look at when a hole is to be judged; the whole picture when there is none."
-    if not mask.any(): return slice(None), slice(None)
-    ends = [np.flatnonzero(mask.any(axis))[[0, -1]] for axis in (1, 0)]
-    return tuple(slice(max(0, int(low - margin * (high - low + 1))), int(high + 1 + margin * (high - low + 1))) for low, high in ends)
-
-
+# %% ../nbs/10_remove.ipynb #6d1c1073
 def removal_view(
     removed: Removed,
     number: int,  # of the frame
@@ -184,7 +174,7 @@ def removal_view(
     "One view of the panel, at work size."
     clip, hole = removed.clip, removed.clip.masks[number]
     pictures = dict(input=clip.frames, object={number: veil(clip, number)}, prior=removed.coarse, result=removed.result) | (dict(truth=clip.truth) if clip.truth else {})
-    rows, columns = hole_box(hole) if part != "whole" else (slice(None), slice(None))
+    rows, columns = hole_box(hole, margin=min(hole.shape) // 8) if part != "whole" and hole.any() else (slice(None), slice(None))
     fitted = {name: resize_frame(films[number], *hole.shape)[rows, columns] for name, films in pictures.items()}
     unseen = removed.unseen[number].sum() / max(1, hole.sum()) if len(removed.unseen) else 0
     return image_grid([[*fitted.values()]], list(fitted), scale=scale), f"frame {number}: the hole is {hole.mean():.1%} of the picture, and {unseen:.0%} of it is seen in no frame"

@@ -4,23 +4,22 @@
 
 # %% auto #0
 __all__ = ['PRIORS', 'REFINERS', 'EXAMPLES', 'PAD_HTML', 'PAD_CSS', 'PAD_SCRIPT', 'REMOVE_CSS', 'there', 'offered',
-           'write_example', 'removal_headline', 'removal_notes', 'under_mask', 'frame_pair', 'data_url', 'pad_value',
-           'pad_paint', 'Paint', 'RemovalResults', 'opened', 'looking', 'turned', 'attempted', 'tracking', 'removing',
-           'remove_tab']
+           'write_example', 'removal_headline', 'removal_notes', 'under_mask', 'frame_pair', 'pad_value', 'pad_paint',
+           'Paint', 'RemovalResults', 'opened', 'looking', 'turned', 'attempted', 'tracking', 'removing', 'remove_tab']
 
-# %% ../nbs/10a_remove_tab.ipynb #66a9533e
-import html, io, json, tempfile, zipfile
-from base64 import b64decode, b64encode
+# %% ../nbs/10a_remove_tab.ipynb #8b2da22e
+import html, io, json, zipfile
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2, gradio as gr, numpy as np
+import gradio as gr, numpy as np
 from PIL import Image
 
 from .core import InputError
 from .eraser_weights import eraser_paths
-from .images import IMAGE_SUFFIXES, resize_mask
+from .images import IMAGE_SUFFIXES, data_url, resize_mask
 from .media import read_frames, write_video
 from .prompts import RemovalPrompt
 from .propainter_weights import FILES, find_weights
@@ -28,7 +27,7 @@ from .removal_pass import RemovalSettings, Weights
 from .removal_session import CANVAS, RemovalSession, on_canvas, open_film
 from .remove import world_film
 from .sessions import PACKED, READABLE_VIDEOS
-from .tabs import ON_DEVICE, PNG, Clicks, Setup, polite, small, stepper
+from .tabs import ON_DEVICE, PNG, Clicks, Examples, Setup, polite, small, stepper
 
 # %% ../nbs/10a_remove_tab.ipynb #f034f96a
 PRIORS = {"flow": "Flow · what other frames show", "inpaint": "Inpaint · each frame by itself", "none": "None · one colour"}
@@ -117,15 +116,7 @@ def _mask_video(session: RemovalSession) -> Path:
     views = map(under_mask, clip.frames, clip.masks)
     return write_video(session.place / "mask.mp4", map(on_canvas, views) if min(session.frames[0].shape[:2]) < 256 else views, session.fps)
 
-# %% ../nbs/10a_remove_tab.ipynb #b43a6bf2
-def data_url(
-    picture: np.ndarray,  # uint8 RGB or RGBA
-) -> str:  # PNG
-    "A picture as text."
-    order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    return "data:image/png;base64," + b64encode(cv2.imencode(".png", cv2.cvtColor(picture, order))[1].tobytes()).decode()
-
-
+# %% ../nbs/10a_remove_tab.ipynb #25372a8e
 def pad_value(
     session: RemovalSession,
     index: int,  # frame
@@ -187,18 +178,11 @@ element.addEventListener('click', event => {
 watch('value', show); show();
 """
 
-# %% ../nbs/10a_remove_tab.ipynb #3b44aa3e
-class _Examples(list):
-    "Files of the examples, and the folder that goes with them."
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="vismod-remove-examples-")
-        super().__init__(write_example(name, self.folder.name) for name in EXAMPLES)
-
-
+# %% ../nbs/10a_remove_tab.ipynb #cafbf1b5
 def _film_controls() -> tuple[list, gr.Gallery, list]:
     "Upload (film, mask, and where the mask comes from), examples, and their files."
     film = gr.File(label="Film · video, or ZIP of frames", file_types=sorted(READABLE_VIDEOS | PACKED), height=110, elem_id="remove-film")
-    files = _Examples()
+    files = Examples(write_example, EXAMPLES)
     thumbnails = [(next(read_frames(one[0])), text) for one, (text, _) in zip(files, EXAMPLES.values())]
     examples = gr.Gallery(thumbnails, label="Examples", show_label=False, columns=2, rows=1, height=100, allow_preview=False, object_fit="contain", buttons=[], elem_id="remove-examples", **PNG)
     mode = gr.Radio([("Mask from a file", "file"), ("Paint it", "paint")], value="file", label="What has to go", elem_id="remove-mode")
