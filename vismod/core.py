@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DTYPES', 'pick_device', 'jsonable', 'key_generator', 'key_rng', 'seed_everything', 'sweep_temporaries', 'write_json',
            'read_json', 'file_hash', 'folder_hash', 'tensor_hash', 'content_key', 'Interrupted', 'StopRequest',
-           'graceful_stop', 'package_versions', 'git_state', 'device_name', 'RunRecord', 'in_kernel', 'progress_shown',
-           'progress']
+           'graceful_stop', 'package_versions', 'git_state', 'still_runs', 'device_name', 'RunRecord', 'in_kernel',
+           'progress_shown', 'progress']
 
 # %% ../nbs/00_core.ipynb #61a41640
 import fcntl, hashlib, importlib.metadata, json, math, os, platform, random, re, signal, subprocess, sys, threading, time, traceback
@@ -254,10 +254,13 @@ def _now() -> str: return datetime.now(timezone.utc).isoformat(timespec='seconds
 
 def _hash_of(path: Path) -> str: return folder_hash(path) if path.is_dir() else file_hash(path)
 
-def _birth(pid: int) -> float | None:
-    "When process `pid` started, None when there is none: a pid alone may belong to someone new."
-    try: return psutil.Process(pid).create_time()
-    except psutil.Error: return None
+# %% ../nbs/00_core.ipynb #76a882ad
+def still_runs(
+    record: dict, # what a `run.json` says
+) -> bool:
+    "Whether the process that wrote a record is at work; its pid alone may belong to someone new."
+    try: return psutil.Process(record['pid']).create_time() == record['process_started']
+    except (psutil.Error, KeyError, TypeError, ValueError): return False
 
 # %% ../nbs/00_core.ipynb #a28f3a7c
 def device_name() -> str:
@@ -291,7 +294,7 @@ def _earlier(self: RunRecord) -> list[dict]:
     if not isinstance(old, dict):
         os.replace(self.path, self.path.with_suffix('.damaged.json'))
         return []
-    if old.get('status') == 'running' and old.get('pid') != os.getpid() and old.get('pid') and _birth(old['pid']) == old.get('process_started'):
+    if old.get('status') == 'running' and old.get('pid') != os.getpid() and still_runs(old):
         raise InputError(f'another run (process {old["pid"]}) is writing to {self.folder}; wait for it, stop it, or choose another folder')
     return old.get('earlier', []) + [{key: old.get(key) for key in ('status', 'started', 'ended', 'error', 'timings')}]
 
@@ -324,7 +327,7 @@ def _claim(self: RunRecord):
         name=self.name, status='running', attempts=len(earlier) + 1, started=_now(), ended=None, error=None,
         parameters=self.parameters, seed=self.parameters.get('seed'), inputs={name: self._hash_input(path) for name, path in self.inputs.items()},
         outputs={}, timings={}, notes={}, git=git_state(repo_root()), versions=package_versions(), python=platform.python_version(),
-        device=device_name(), pid=os.getpid(), process_started=_birth(os.getpid()), earlier=earlier)
+        device=device_name(), pid=os.getpid(), process_started=psutil.Process().create_time(), earlier=earlier)
     self.save()
 
 @patch

@@ -13,9 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psutil
-
-from .core import InputError, Interrupted, RunRecord, atomic_path, content_key, progress_shown, read_json, repo_root, resolve, sweep_temporaries
+from .core import InputError, Interrupted, RunRecord, atomic_path, content_key, progress_shown, read_json, repo_root, resolve, still_runs, sweep_temporaries
 from .kernels import execute, kernel_environment
 from .notebook_parameters import check_parameters, find_notebook, notebook_parameters
 from .notebook_proof import Problem, announced, broken_promise, code_key, problem_of, unproven
@@ -25,12 +23,6 @@ from .reports import html_report, read_notebook
 class NotebookFailed(Exception):
     "A run that is not done; the message says in which cell and why."
     exit_code = 1
-
-
-def _alive(record: dict) -> bool:
-    "Whether the process that wrote a record still runs."
-    try: return psutil.Process(record["pid"]).create_time() == record["process_started"]
-    except psutil.Error: return False
 
 # %% ../nbs/13b_notebook_runs.ipynb #949a0238
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class Run:
         folder = resolve(folder)
         record = read_json(folder / "run.json")
         try:
-            status = record["status"] if record["status"] != "running" or _alive(record) else "lost"
+            status = record["status"] if record["status"] != "running" or still_runs(record) else "lost"
             error = "its process is gone" if status == "lost" else (record["error"] or {}).get("message", "")
             return cls(status, folder, record["parameters"], record["timings"].get("total", 0.0), error, record["notes"].get("metrics", {}), record["notes"], record["attempts"])
         except (KeyError, TypeError, AttributeError): raise InputError(f"{folder / 'run.json'} is no record of a run; delete the folder and run it again") from None

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STEPS', 'PLACES', 'PAGE_STYLE', 'flat', 'tidy', 'latest', 'RunEntry', 'run_logs', 'read_run', 'own_records',
            'find_runs', 'differences', 'run_table', 'overlaid_log', 'draw_curves', 'picture_names', 'fit',
-           'load_picture', 'contact_sheet', 'shown', 'data_url', 'html_table', 'figure_image', 'write_comparison']
+           'load_picture', 'contact_sheet', 'shown', 'html_table', 'figure_image', 'write_comparison']
 
 # %% ../nbs/13d_run_comparison.ipynb #01c86237
 import base64
@@ -21,13 +21,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-import psutil
-from fastcore.basics import patch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .core import InputError, RunRecord, read_json, repo_root, resolve, write_text
-from .images import IMAGE_SUFFIXES, image_grid, load_image, natural_key
+from .core import InputError, read_json, resolve, still_runs, write_text
+from .images import IMAGE_SUFFIXES, data_url, image_grid, load_image, natural_key
 from .media import VIDEO_SUFFIXES, read_frames
 from .metrics import BASELINES, plot_metrics, read_log
 from .reports import html_page, read_notebook
@@ -103,9 +101,7 @@ def _dict(record: dict, name: str) -> dict: return record[name] if isinstance(re
 def _status(record: dict) -> str:
     "The status, checked against the process."
     if record.get("status") != "running": return str(record.get("status", "damaged"))
-    try: alive = psutil.Process(record["pid"]).create_time() == record["process_started"]
-    except (psutil.Error, KeyError, TypeError, ValueError): alive = False
-    return "running" if alive else "lost"
+    return "running" if still_runs(record) else "lost"
 
 # %% ../nbs/13d_run_comparison.ipynb #07f039ce
 def _problem(record: dict, status: str) -> str:
@@ -323,15 +319,6 @@ def shown(
     "A value as people read it, escaped."
     if value is None or isinstance(value, float) and math.isnan(value): return ""
     return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
-
-# %% ../nbs/13d_run_comparison.ipynb #3c9614c9
-def data_url(
-    image: np.ndarray,  # uint8 RGB
-    format: str = "PNG",  # or JPEG
-) -> str:  # for an <img>
-    "A picture inside the page."
-    Image.fromarray(image).save(buffer := BytesIO(), format, **(dict(quality=82) if format == "JPEG" else {}))
-    return f"data:image/{format.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 # %% ../nbs/13d_run_comparison.ipynb #4f94d6ee
 def html_table(
