@@ -26,7 +26,6 @@ from .core import InputError, RunRecord, content_key, file_hash, progress, read_
 from .footage import RemovalClip
 from .i3d import I3D, find_i3d, load_i3d, vfid
 from .images import list_images
-from .lock import alone
 from .media import read_frames
 from .prompts import RemovalPrompt, keeps, prompt_fields, resolve_prompt
 from .removal_clips import ClipSettings
@@ -382,7 +381,7 @@ def run(
     self: AutoRefine,
 ) -> pd.DataFrame:  # one row per video: status, times, caption, metrics, error
     "Do all three phases; raises InputError when another run is at work, or the captioner's environment is missing."
-    with alone(self.out), RunRecord(self.out, "run_OR_auto", asdict(self.auto)) as record:
+    with RunRecord(self.out, "run_OR_auto", asdict(self.auto)) as record:
         if self.auto.caption_env and any(self.auto.force_recaption or not self.caption_file(clip.name).is_file() for clip in self.clips): self.caption_prefix
         for phase in (1, 2, 3):
             with record.timing(f"phase {phase}"): self.run_phase(phase)

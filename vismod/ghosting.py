@@ -7,24 +7,24 @@ __all__ = ['PRESETS', 'IMAGES', 'preset_weights', 'check_weights', 'GhostSetting
            'blend_view', 'ghost_panel', 'blend_files', 'ghost_image_of', 'plan_clip', 'render_clip', 'render_clips',
            'write_ghost_dataset', 'prepare_world']
 
-# %% ../nbs/01_ghosting.ipynb #bc095ab5
-import fcntl, json, math, os, re, shutil
+# %% ../nbs/01_ghosting.ipynb #eb8d12a7
+import json, os, re, shutil
 import ipywidgets as widgets
 import numpy as np, pandas as pd
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from inspect import getsourcefile
 from io import BytesIO
 from pathlib import Path
 from PIL import Image
-from .clips import FRACTIONS, SPLITS, ClipEntry, assign_splits, near_duplicates, read_processe_set, save_report, split_of
+from .clips import FRACTIONS, SPLITS, ClipEntry, assign_splits, near_duplicates, read_processe_set, save_report
 from .clip_index import finding, report_table
-from .core import InputError, atomic_path, content_key, file_hash, graceful_stop, progress, read_json, repo_root, resolve, sweep_temporaries, write_json
+from .core import InputError, atomic_path, content_key, file_hash, graceful_stop, progress, read_json, resolve, sweep_temporaries, write_json
 from .images import MediaError, image_grid, list_images, load_image
+from .lock import alone
 from .media import ResizePolicy
 from .metrics import psnr
 from .world import write_processe_set
@@ -300,21 +300,6 @@ def _describe(rows: list[dict], **choices) -> dict:
     named = [(row['action'], row['clip_id'], row['split'], row['edit_prompt'], row['key']) for row in rows]
     return dict(format=1, **choices, counts=counts, key=content_key(rows=named, **choices))
 
-# %% ../nbs/01_ghosting.ipynb #9c59f8b4
-@contextmanager
-def _building(out: Path):
-    "The hidden folder in which a set grows, for this process alone; raises `InputError` when another is at work in it, or nothing can be written."
-    building = out.with_name(f'.{out.name}.building')
-    try:
-        building.mkdir(parents=True, exist_ok=True)
-        handle = os.open(building, os.O_RDONLY)  # the system lets go of the lock when the process ends, however it ends
-    except OSError as error: raise InputError(f'cannot write to {out.parent} ({error.strerror}); choose another folder or free it') from None
-    try:
-        try: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError: raise InputError(f'another run is writing to {out}; wait for it, stop it, or choose another folder') from None
-        yield building
-    finally: os.close(handle)
-
 # %% ../nbs/01_ghosting.ipynb #c66a3661
 def _finish(building: Path, out: Path, rows: list[dict], described: dict, splits: dict):
     "Add the tables to a set being built, drop what does not belong to it, and move it to its place."
@@ -366,7 +351,8 @@ def write_ghost_dataset(
     describe = partial(_describe, ghost=settings.to_dict(), resize=resize.to_dict(), frames=frames, short_clips=short_clips, fractions=fractions)
     intact = _intact(out)
     if not _current(out, describe(rows), rows, intact):
-        with _building(out) as building:
+        building = out.with_name(f'.{out.name}.building')
+        with alone(building, out):
             _take_over(intact & {row[column] for row in rows for column in IMAGES}, out, building)
             failed = render_clips(list(zip(clips, rows)), building, settings, resize, workers)
             rows = [row for row in rows if (row['action'], row['clip_id']) not in {(fault['action'], fault['clip']) for fault in failed}]

@@ -16,12 +16,12 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import pandas as pd, yaml
+import pandas as pd
 from distributed import Client
 from fastcore.basics import patch
 
-from .cluster import WorkerLost, cluster, device_environment, run_items, visible_gpus
-from .core import InputError, Interrupted, _handlers, _interrupt, content_key, file_hash, read_json, repo_root, resolve, write_json, write_text
+from .cluster import cluster, device_environment, run_items, visible_gpus
+from .core import InputError, Interrupted, _handlers, _interrupt, content_key, file_hash, read_json, resolve, write_json, write_text
 from .kernels import end_kernels
 from .lock import alone
 from .notebook_parameters import check_parameters, find_notebook, load_yaml, notebook_parameters
