@@ -8,7 +8,6 @@ __all__ = ['TABS', 'THEME', 'CSS', 'MAX_FILE', 'build_app', 'free_port', 'launch
 # %% ../nbs/15_app.ipynb #fc7dcd25
 import os, signal, socket, sys, tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
 from fastcore.script import call_parse

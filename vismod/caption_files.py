@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'SKIPPED', 'CaptionJob', 'check_job', 'job_of', 'ask_until_f
 # %% ../nbs/08h_caption_files.ipynb #6ab90435
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from .base import InputError, in_words, resolve

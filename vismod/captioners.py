@@ -8,8 +8,7 @@ __all__ = ['Refused', 'Turn', 'GREYS', 'HUES', 'NAMES', 'PLAIN', 'SIDE', 'NoCapt
            'vlm_libraries', 'place', 'load_vlm', 'chat_messages', 'LocalVLM', 'ServerVLM', 'CaptionerSettings',
            'open_captioner']
 
-# %% ../nbs/08g_captioners.ipynb #2a4ee86f
-import os
+# %% ../nbs/08g_captioners.ipynb #186b49f5
 import re
 import sys
 from collections.abc import Sequence

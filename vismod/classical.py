@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2, numpy as np, pandas as pd
 from skimage.restoration import denoise_tv_chambolle, denoise_wavelet
 
-from .core import InputError, content_key, jsonable, key_rng, package_versions, progress, read_json, resolve, write_json
+from .core import InputError, content_key, key_rng, package_versions, progress, read_json, resolve, write_json
 from .degradation import degrade_fixed
 from .images import check_image
 from .metrics import psnr

@@ -5,19 +5,16 @@
 # %% auto #0
 __all__ = ['SUBSAMPLING', 'jpeg', 'degrade', 'degrade_fixed', 'Degradation', 'Ranges', 'preview_degradation', 'degradation_panel']
 
-# %% ../nbs/12_degradation.ipynb #581ad9b4
-import io
+# %% ../nbs/12_degradation.ipynb #dbc77747
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import cv2, ipywidgets as widgets, numpy as np
 from fastcore.basics import patch
-from matplotlib.figure import Figure
-from PIL import Image
 
 from .core import InputError, key_rng
-from .images import check_image, image_grid, show_image
+from .images import check_image, image_grid
 
 # %% ../nbs/12_degradation.ipynb #df5f3bd1
 SUBSAMPLING = {"420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "422": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,

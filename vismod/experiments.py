@@ -5,9 +5,7 @@
 # %% auto #0
 __all__ = ['entries', 'scores', 'effects', 'draw_effects']
 
-# %% ../nbs/14_experiments.ipynb #c0df65b8
-from collections.abc import Sequence
-
+# %% ../nbs/14_experiments.ipynb #c99e6028
 import numpy as np, pandas as pd
 from matplotlib.figure import Figure
 

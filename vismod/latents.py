@@ -9,7 +9,7 @@ __all__ = ['CACHED', 'to_tensor', 'to_images', 'encode', 'decode', 'GhostRow', '
 
 # %% ../nbs/01b_latents.ipynb #01b81827
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .checkpoints import checkpoint_hash
-from .core import InputError, atomic_path, content_key, file_hash, key_generator, key_rng, progress, resolve, tensor_hash
+from .core import InputError, atomic_path, content_key, file_hash, key_rng, progress, resolve, tensor_hash
 from .media import load_image
 
 # %% ../nbs/01b_latents.ipynb #8072602f

@@ -6,7 +6,7 @@
 __all__ = ['EXAMPLES', 'MAX_PIXELS', 'PATH_MODELS', 'TEAL', 'GREY', 'example_edit', 'read_picture', 'path_pipeline',
            'offered_paths', 'PathSession', 'Plot', 'plot_words', 'plot_axes', 'score_curve']
 
-# %% ../nbs/03h_path_session.ipynb #e8afb49c
+# %% ../nbs/03h_path_session.ipynb #201fdf9b
 import functools, os, tempfile, zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from .catalogue import local_checkpoint
 from .core import InputError
 from .frame2frame import Frame2FramePipeline, PathResult, PathSettings
 from .images import MediaError, load_image, save_image
-from .world_edits import WorldEdit, between, make_world_edit
+from .world_edits import WorldEdit, make_world_edit
 
 # %% ../nbs/03h_path_session.ipynb #7d3d324b
 EXAMPLES = ("recolour", "slide", "rise", "resize", "vanish")  # kinds of wishes, see `world_edits`
@@ -55,7 +55,7 @@ def path_pipeline(
     "The pipeline, kept in memory; raises InputError when a model is nowhere."
     return Frame2FramePipeline(folder, model=model, device=device)
 
-# %% ../nbs/03h_path_session.ipynb #1c8f2967
+# %% ../nbs/03h_path_session.ipynb #2785ab0c
 PATH_MODELS = {"tiny": "Tiny · knows only the tabletop", "cogvideox-i2v": "CogVideoX 1.5"}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import gradio as gr, numpy as np
+import gradio as gr
 from PIL import Image
 
 from .core import InputError, Interrupted
@@ -222,7 +222,7 @@ def _take(session: PathSession | None, index: float) -> list:
     session.take(min(int(index), session.last))
     return _path_view(session, session.result.chosen)
 
-# %% ../nbs/04a_path_tab.ipynb #aac872ff
+# %% ../nbs/04a_path_tab.ipynb #fb17b853
 def _model_choice(setup: Setup) -> gr.Radio:
     "The models of this machine; a choice of one is not shown."
     models = offered_paths(setup.pathways, setup.model_cache_dir)

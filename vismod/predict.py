@@ -12,7 +12,7 @@ __all__ = ['CARD_FIELDS', 'PICTURES', 'read_card', 'misfits', 'ghost_misfits', '
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from .checkpoints import checkpoint_hash, load_pix2pix, resolve_checkpoint
 from .core import InputError, RunRecord, atomic_path, progress, read_json, resolve
 from .evaluate import sample, score
 from .ghosting import GhostSettings, ghost, ghost_image_of, prepare_world
-from .images import image_grid, list_images, load_image, save_image
+from .images import image_grid, load_image, save_image
 from .latents import GhostRow, LatentSet, embed_prompts, encode, to_tensor
 from .lora import CARD, WEIGHTS, load_lora
 from .media import ResizePolicy

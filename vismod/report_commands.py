@@ -8,13 +8,12 @@ __all__ = ['narrow', 'compare', 'report_page', 'report']
 # %% ../nbs/15h_report_commands.ipynb #b060c00b
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from fastcore.script import Param, store_true
+from fastcore.script import store_true
 
 from .commands import Flag, command, in_terminal
-from .core import InputError, Interrupted, repo_root, resolve
+from .core import InputError, Interrupted, resolve
 from .gallery import gallery, make_reports, read_plan
 from .reports import html_report
 from .run_comparison import find_runs, run_table, write_comparison

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np, pandas as pd, torch, torch.nn.functional as F, yaml
+import pandas as pd, torch, torch.nn.functional as F, yaml
 from torch import nn
 
 from .core import InputError, atomic_path, file_hash, jsonable, pick_device, resolve, write_text

@@ -25,7 +25,7 @@ from .core import (InputError, Interrupted, RunRecord, atomic_path, graceful_sto
                          sweep_temporaries, write_text)
 from .degradation import Ranges, degrade_fixed
 from .images import image_grid, save_image
-from .metrics import CsvLog, plot_metrics, psnr, read_log, ssim
+from .metrics import CsvLog, psnr, ssim
 from .photos import PairedCrops, Photos, central_square, photos_for
 from .restorer import ARCHITECTURES, UNTOLD, build_restorer, grow, load_restorer, restore, save_restorer
 from .yaml_files import read_yaml

@@ -19,7 +19,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from .core import atomic_path, key_rng, progress, resolve
 from .features import ClipFeatures
-from .tiny import build_tokenizer, keep_card
+from .tiny import keep_card
 from .vlm import STILLNESS
 from .world_edits import between, make_world_edit
 

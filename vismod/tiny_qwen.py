@@ -31,7 +31,7 @@ from .edge_streams import edge_picture
 from .guidance import sobel_edges
 from .latents import to_tensor
 from .photos import recoloured
-from .qwen_edit import EDGE_CONTRAST, PROMPT, edge_reference, pack, single_frame, token_types
+from .qwen_edit import PROMPT, edge_reference, pack, single_frame, token_types
 from .tiny import byte_alphabet, film_frame, fit, keep_card, learn_merges, random_film
 
 # %% ../nbs/90a_tiny_qwen.ipynb #83aa7893

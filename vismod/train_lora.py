@@ -27,7 +27,6 @@ from fastcore.basics import patch
 from fastcore.docments import docments
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from .checkpoints import checkpoint_hash, load_pix2pix, resolve_checkpoint

@@ -8,7 +8,7 @@ __all__ = ['OPENAI_URL', 'OPENAI_MODEL', 'LOCAL', 'T', 'Turn', 'SPEAKERS', 'chec
            'openai_text', 'local_vlm', 'load_local', 'local_messages', 'local_text', 'ask', 'question_file', 'recall',
            'ask_cached']
 
-# %% ../nbs/03c_vlm_client.ipynb #19ec5295
+# %% ../nbs/03c_vlm_client.ipynb #bfd0b27c
 import base64, functools, hashlib, importlib.util, io, json, os, re, threading, time, warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from .checkpoints import Checkpoint, from_hub
 from .core import InputError, content_key, pick_device, read_json, resolve, write_json
 
-# %% ../nbs/03c_vlm_client.ipynb #11474651
+# %% ../nbs/03c_vlm_client.ipynb #9112102c
 OPENAI_URL, OPENAI_MODEL = "https://api.openai.com/v1", "gpt-4o-mini"
 LOCAL = Checkpoint("qwen3-vl", "Qwen/Qwen3-VL-4B-Instruct", "Apache-2.0", needs="config.json")  # the local model unless another is named
 
@@ -41,7 +41,7 @@ def check_address(
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise InputError("base_url (OPENAI_BASE_URL) must be an address like https://api.openai.com/v1, without user name and password")
 
-# %% ../nbs/03c_vlm_client.ipynb #86a6f54d
+# %% ../nbs/03c_vlm_client.ipynb #50214c77
 @dataclass(frozen=True)
 class VLMSettings:
     "Which vision-language model to ask, and within which limits; raises InputError for values that make no sense."
@@ -71,7 +71,7 @@ class VLMSettings:
         found = dict(kind="openai", model=os.environ.get("FRAME2FRAME_VLM_MODEL") or None, base_url=os.environ.get("OPENAI_BASE_URL") or None)
         return cls(**(found | changes))
 
-# %% ../nbs/03c_vlm_client.ipynb #821e4efa
+# %% ../nbs/03c_vlm_client.ipynb #96c1c415
 def api_key() -> str: return os.environ.get("OPENAI_API_KEY", "").strip()
 
 
@@ -85,7 +85,7 @@ def hindrance(
                     ("the package openai is not installed (pip install openai)", importlib.util.find_spec("openai"))])
     return "; ".join(reason for reason, fine in reasons.items() if not fine)
 
-# %% ../nbs/03c_vlm_client.ipynb #e8c20340
+# %% ../nbs/03c_vlm_client.ipynb #882cdd86
 class NoAnswer(Exception):
     "The model gave no usable answer; the message says why."
 
@@ -98,11 +98,11 @@ class NoAnswer(Exception):
         super().__init__(reason)
         self.again, self.pause = again, pause
 
-# %% ../nbs/03c_vlm_client.ipynb #5cca7fe9
+# %% ../nbs/03c_vlm_client.ipynb #22a1a6c4
 T = TypeVar("T")
 Turn = tuple[str, list[str | np.ndarray]]  # who speaks, and texts and pictures (uint8 RGB) in their order
 
-# %% ../nbs/03c_vlm_client.ipynb #566c4453
+# %% ../nbs/03c_vlm_client.ipynb #ad3a1da4
 def excerpt(
     text: str,  # of any length and kind
 ) -> str:  # at most 100 characters on one line
@@ -122,7 +122,7 @@ def parse_reply(
     if first["type"] == "json_invalid": raise NoAnswer(f"answer was not JSON: {excerpt(text)}", again=True)
     raise NoAnswer(f"answer was not of the form asked for: {' '.join([*map(str, first['loc']), first['msg']])}", again=True)
 
-# %% ../nbs/03c_vlm_client.ipynb #e227c327
+# %% ../nbs/03c_vlm_client.ipynb #c3355716
 def within(
     seconds: float,  # time limit
     work: Callable[[], T],  # what to do
@@ -137,7 +137,7 @@ def within(
     threading.Thread(target=carry_out, daemon=True).start()
     return future.result(seconds)
 
-# %% ../nbs/03c_vlm_client.ipynb #cdf359eb
+# %% ../nbs/03c_vlm_client.ipynb #6d247b3c
 def masked(text: object) -> str:
     "Text from a server, without any key."
     text, key = str(text or ""), api_key()
@@ -157,7 +157,7 @@ def openai_messages(
     simple = lambda items: len(items) == 1 and isinstance(items[0], str)
     return [dict(role=role, content=items[0] if simple(items) else [part(item) for item in items]) for role, items in turns]
 
-# %% ../nbs/03c_vlm_client.ipynb #5957bb0e
+# %% ../nbs/03c_vlm_client.ipynb #c70cedbc
 def server_fault(
     status: int,  # HTTP status
     body: object,  # of the answer, as far as it could be read
@@ -180,7 +180,7 @@ def said_by(
     if not text: raise NoAnswer(f"the model said nothing ({excerpt(masked(choice.finish_reason))})")
     return masked(text)
 
-# %% ../nbs/03c_vlm_client.ipynb #9b2a8f9f
+# %% ../nbs/03c_vlm_client.ipynb #56ce91a8
 def openai_text(
     turns: Sequence[Turn],  # the conversation
     schema: type[BaseModel],  # of the answer
@@ -204,7 +204,7 @@ def openai_text(
     except Exception as error: problem = NoAnswer(f"the request failed ({type(error).__name__})")
     raise problem
 
-# %% ../nbs/03c_vlm_client.ipynb #e8707030
+# %% ../nbs/03c_vlm_client.ipynb #0f677ab8
 def local_vlm(
     model: str | Path | None = None,  # a folder under models/, a path, or owner/name on the hub; None: Qwen3-VL
     folder: str | Path = "models",  # where models live
@@ -221,7 +221,7 @@ def local_vlm(
                          f"run `{LOCAL.download(folder)}` and choose model='{LOCAL.name}', or choose kind='none'.")
     return found
 
-# %% ../nbs/03c_vlm_client.ipynb #7e8fb163
+# %% ../nbs/03c_vlm_client.ipynb #cf71179b
 @functools.lru_cache(maxsize=1)
 def load_local(
     folder: Path,  # from `local_vlm`
@@ -245,7 +245,7 @@ def local_messages(
     part = lambda item: dict(type="text", text=item) if isinstance(item, str) else dict(type="image", image=Image.fromarray(item))
     return [dict(role=role, content=[part(item) for item in items]) for role, items in turns]
 
-# %% ../nbs/03c_vlm_client.ipynb #8173304a
+# %% ../nbs/03c_vlm_client.ipynb #c3afefdf
 @torch.inference_mode()
 def local_text(
     turns: Sequence[Turn],  # the conversation
@@ -263,7 +263,7 @@ def local_text(
     if time.perf_counter() - start > settings.timeout: raise NoAnswer(f"timed out after {settings.timeout:g} s")
     return processor.batch_decode(tokens[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)[0]
 
-# %% ../nbs/03c_vlm_client.ipynb #16d9d4e7
+# %% ../nbs/03c_vlm_client.ipynb #8bec0f78
 SPEAKERS = dict(openai=openai_text, local=local_text)
 
 
@@ -287,7 +287,7 @@ def ask(
             remark = f"That cannot be used ({error}). Answer again, with the JSON object alone."
             if text: turns = [*turns, ("assistant", [text[:1000]]), ("user", [remark])]
 
-# %% ../nbs/03c_vlm_client.ipynb #5017c228
+# %% ../nbs/03c_vlm_client.ipynb #af60c673
 def question_file(
     turns: Sequence[Turn],  # the conversation
     schema: type[BaseModel],  # of the answer
@@ -314,7 +314,7 @@ def recall(
         return reply
     except (InputError, TypeError, KeyError, ValueError, NoAnswer): return None
 
-# %% ../nbs/03c_vlm_client.ipynb #5c1e5b5f
+# %% ../nbs/03c_vlm_client.ipynb #f14b1cd9
 def ask_cached(
     turns: Sequence[Turn],  # the conversation
     schema: type[BaseModel],  # of the answer
