@@ -14,7 +14,8 @@ import pandas as pd
 from fastcore.meta import delegates
 from fastcore.script import store_true
 
-from .auto_refine import AutoRefine, AutoSettings
+from .auto_plan import AutoSettings
+from .auto_refine import AutoRefine
 from .caption_commands import captioner_of
 from .captioners import CaptionerSettings
 from .commands import command, in_terminal
