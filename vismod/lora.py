@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from .checkpoints import keep_card
 from .core import InputError, atomic_path, read_json, tensor_hash, write_json
 
 # %% ../nbs/01a_lora.ipynb #f63c6dcd
@@ -183,7 +184,7 @@ def halve_lora(
     source: str | Path,  # folder of an adapter, from `save_lora`
     folder: str | Path,  # appears whole, replaces what was there
 ) -> Path:  # the folder
-    "Copy an adapter in half precision; raises InputError when the source is not an adapter."
+    "Copy an adapter in half precision, leaving a model card where it is; raises InputError when the source is not an adapter."
     source, folder = Path(source), Path(folder)
     if not (source / WEIGHTS).is_file() or not (source / CARD).is_file():
         raise InputError(f"There is no {WEIGHTS} with its {CARD} in {source}: give the folder of a trained adapter, e.g. runs/02_train_lora/NAME/best.")
@@ -192,5 +193,6 @@ def halve_lora(
             if not (source / name).is_file(): continue
             with safe_open(source / name, "pt") as file: notes = file.metadata()  # rank and alpha stand in there
             save_file({key: value.half() for key, value in load_file(source / name).items()}, tmp / name, metadata=notes)
+        keep_card(folder, tmp)
         write_json(tmp / CARD, _with_hashes(read_json(source / CARD), tmp))
     return folder

@@ -7,11 +7,10 @@ __all__ = ['ACTION_WORDS', 'EDIT_WORDS', 'EDITS', 'world_words', 'merge_pair', '
            'random_film', 'film_frame', 'world_picture', 'random_scene', 'swap', 'recolour', 'remove', 'add', 'shift',
            'resize', 'lift_or_lower', 'exchange', 'bring', 'make_edit', 'warm_cosine', 'training_state', 'fit',
            'build_vae', 'vae_loss', 'train_vae', 'build_scheduler', 'build_unet', 'build_text_encoder', 'encode_edits',
-           'Editor', 'velocity_loss', 'train_editor', 'keep_card', 'save_pix2pix', 'apply_edits']
+           'Editor', 'velocity_loss', 'train_editor', 'save_pix2pix', 'apply_edits']
 
 # %% ../nbs/90_tiny_models.ipynb #d2ad061e
 import math
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +24,7 @@ from diffusers.training_utils import EMAModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from .checkpoints import keep_card
 from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .latents import condition_dropout, encode, to_tensor, training_target
 from .scene import COLOURS, COVERS, SMALL, TEXTURES, Spot, Stage, Thing, random_stage, render
@@ -407,15 +407,6 @@ def train_editor(
 
     losses = fit(editor, loss_at, steps, lr, folder / "editor.pt", desc="editor")
     return editor.eval(), losses
-
-# %% ../nbs/90_tiny_models.ipynb #c4c854f2
-def keep_card(
-    folder: str | Path,  # the checkpoint that will be replaced; it need not be there
-    place: Path,  # what will replace it
-):
-    "Carry a model card over to the checkpoint that is written anew."
-    card = resolve(folder) / "README.md"
-    if card.is_file(): shutil.copy(card, place)
 
 # %% ../nbs/90_tiny_models.ipynb #87aabe2b
 def save_pix2pix(

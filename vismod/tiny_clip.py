@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
+from .checkpoints import keep_card
 from .core import atomic_path, key_rng, progress, resolve
 from .features import ClipFeatures
-from .tiny import keep_card
 from .vlm import STILLNESS
 from .world_edits import between, make_world_edit
 

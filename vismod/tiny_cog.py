@@ -18,8 +18,8 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXI
 from torch import nn
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
+from .checkpoints import keep_card
 from .core import atomic_path, key_generator, key_rng, progress, resolve
-from .tiny import keep_card
 from .vlm import heuristic_caption
 from .world_edits import edit_film, make_world_edit
 

@@ -24,11 +24,12 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from .checkpoints import keep_card
 from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .diffueraser import BrushNet, EraserUNet
 from .footage import grow_mask
 from .priors import InpaintEach
-from .tiny import build_scheduler, fit, keep_card
+from .tiny import build_scheduler, fit
 from .world import Clip, article, make_clip
 
 # %% ../nbs/90d_tiny_eraser.ipynb #852abb1d
@@ -268,7 +269,7 @@ def forget_origin(
         settings = json.loads(path.read_text())
         if settings.pop("_name_or_path", None): path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
-# %% ../nbs/90d_tiny_eraser.ipynb #7642d55c
+# %% ../nbs/90d_tiny_eraser.ipynb #24dad167
 def save_inpainting(
     folder: str | Path,  # appears whole
     unet: UNet2DConditionModel,  # trained
@@ -285,7 +286,7 @@ def save_inpainting(
         keep_card(folder, temporary)
     return resolve(folder)
 
-# %% ../nbs/90d_tiny_eraser.ipynb #780da476
+# %% ../nbs/90d_tiny_eraser.ipynb #31543ec3
 def save_eraser(
     folder: str | Path,  # appears whole
     networks: EraserNetworks,  # trained, without LoRA

@@ -26,13 +26,14 @@ from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Q
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
+from .checkpoints import keep_card
 from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .edge_streams import edge_picture
 from .guidance import sobel_edges
 from .latents import to_tensor
 from .photos import recoloured
 from .qwen_edit import PROMPT, edge_reference, pack, single_frame, token_types
-from .tiny import byte_alphabet, film_frame, fit, keep_card, learn_merges, random_film
+from .tiny import byte_alphabet, film_frame, fit, learn_merges, random_film
 
 # %% ../nbs/90a_tiny_qwen.ipynb #83aa7893
 SIDE = 64  # pixels per side of everything the tiny model is taught
