@@ -17,7 +17,7 @@ from .lora import LoraSettings
 # %% ../nbs/01e_train_settings.ipynb #b8860668
 @dataclass(frozen=True)
 class TrainSettings:
-    "How to train; see the parameters cell of `02_train_lora` for what each value means."
+    "How to train: the parameters of `02_train_lora`."
     data: str = "data/ghost/world"  # folder written by 01_ghosting
     model: str = "tiny"  # base: tiny, a folder under models/ (e.g. instruct-pix2pix), a path or a hub name
     out: str = "runs/02_train_lora/{data}-e{epochs}"  # the run's folder; {data}, {model} and {epochs} are filled in
@@ -79,13 +79,13 @@ def folder(self: TrainSettings) -> Path:
     except (KeyError, IndexError, ValueError):
         raise InputError(f"out is '{self.out}': its placeholders may be {{data}}, {{model}} and {{epochs}}.") from None
 
-
+# %% ../nbs/01e_train_settings.ipynb #60fe72bb
 @patch
 def lora(self: TrainSettings) -> LoraSettings:
     "The adapter's part of the settings."
     return LoraSettings(self.rank, self.alpha, self.targets, self.conv_in, self.dora)
 
-
+# %% ../nbs/01e_train_settings.ipynb #609bfa43
 @patch
 def fixed(self: TrainSettings) -> dict:
     "What decides the result: everything but places and habits."
