@@ -880,8 +880,9 @@ class World:
 
     def under_paint(self, paint, index):
         "What the page shows of the example when this was painted in frame 0."
+        from vismod.mask_pad import pad_paint
         from vismod.removal_session import open_film
-        from vismod.remove_tab import frame_pair, pad_paint
+        from vismod.remove_tab import frame_pair
         if 'paint' not in self.passes:
             session = self.passes['paint'] = open_film(self.example_film)
             session.paint(pad_paint(json.dumps(dict(number=0, mask=paint)))[1], 0)
