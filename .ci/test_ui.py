@@ -868,7 +868,7 @@ class World:
     def cleared(self, prior='flow', grow=3, refiner='none', words=''):
         "What the pass makes of the example."
         from vismod.prompts import RemovalPrompt
-        from vismod.removal_pass import RemovalSettings, Weights
+        from vismod.removal_settings import RemovalSettings, Weights
         from vismod.removal_session import open_film
         key = prior, grow, refiner, words
         if key not in self.passes:
@@ -894,7 +894,7 @@ class World:
     def painted(self): return self.passes['paint']
 
     def cleared_paint(self):
-        from vismod.removal_pass import RemovalSettings
+        from vismod.removal_settings import RemovalSettings
         if not self.painted.removed: self.painted.remove(RemovalSettings('flow', 'none'))
         return self.painted.removed
 

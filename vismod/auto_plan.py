@@ -20,7 +20,8 @@ from .core import InputError, content_key, file_hash, read_json, resolve, write_
 from .footage import RemovalClip
 from .prompts import RemovalPrompt, keeps, prompt_fields, resolve_prompt
 from .removal_clips import ClipSettings
-from .removal_pass import RemovalSettings, Remover, Weights
+from .removal_pass import Remover
+from .removal_settings import RemovalSettings, Weights
 from .removal_worker import RemovalJob, content_of, dependencies, unfinished
 
 # %% ../nbs/10d_auto_plan.ipynb #973672e1

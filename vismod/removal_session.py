@@ -24,7 +24,9 @@ from .mask_tracks import track_mask
 from .media import video_info
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings, PreparedClip, prepare_clip
-from .removal_pass import RemovalSettings, Removed, Remover, Weights, write_pictures
+from .removal_pass import Removed, Remover
+from .removal_settings import RemovalSettings, Weights
+from .removal_stages import write_pictures
 from .sessions import PACKED, Limits, film_pictures, unzip_pictures
 
 # %% ../nbs/08e_removal_session.ipynb #0af2a910

@@ -30,7 +30,8 @@ from .eraser_weights import eraser_paths
 from .footage import RemovalClip
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings
-from .removal_pass import RemovalSettings, Remover, Weights, files_key
+from .removal_pass import Remover, files_key
+from .removal_settings import RemovalSettings, Weights
 from .remove import OUTPUTS, cost, remove_from
 
 # %% ../nbs/10b_removal_worker.ipynb #e2a5ac17

@@ -27,7 +27,9 @@ from .panels import frame_panel
 from .priors import PRIORS, BlurEach, CopyInput, InpaintEach
 from .prompts import RemovalPrompt
 from .removal_clips import ClipSettings, PreparedClip
-from .removal_pass import RemovalSettings, Removed, Remover, composed
+from .removal_pass import Removed, Remover
+from .removal_settings import RemovalSettings
+from .removal_stages import composed
 from .removal_scores import compare_methods, hole_box
 from .world import article, make_clip, write_davis
 

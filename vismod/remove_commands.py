@@ -23,7 +23,8 @@ from .footage import RemovalClip, scan_dataset
 from .metrics import lpips_available
 from .prompts import RemovalPrompt, resolve_prompt
 from .removal_clips import ClipSettings
-from .removal_pass import Removed, RemovalSettings, Remover, Weights
+from .removal_pass import Removed, Remover
+from .removal_settings import RemovalSettings, Weights
 from .remove import remove_from, remove_from_many
 
 # %% ../nbs/15d_remove_commands.ipynb #07e9186e

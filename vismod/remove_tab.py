@@ -22,7 +22,7 @@ from .mask_pad import mask_pad, pad_paint, pad_value, under_mask
 from .media import read_frames, write_video
 from .prompts import RemovalPrompt
 from .propainter_weights import FILES, find_weights
-from .removal_pass import RemovalSettings, Weights
+from .removal_settings import RemovalSettings, Weights
 from .removal_session import RemovalSession, on_canvas, open_film
 from .remove import world_film
 from .sessions import PACKED, READABLE_VIDEOS
