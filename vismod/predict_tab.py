@@ -40,16 +40,21 @@ def clip_headline(
 COLUMNS = dict(method="guess", psnr="PSNR, dB", ssim="SSIM", psnr_moving="PSNR where it moves, dB", ssim_moving="SSIM where it moves")
 
 
+def _score_table(session: ClipSession) -> str:  # HTML, empty when the end is not known
+    "The scores of all guesses."
+    if session.scores is None: return ""
+    rounded = session.scores.round(dict(psnr=1, ssim=3, psnr_moving=1, ssim_moving=3)).rename(columns=COLUMNS)
+    return rounded.to_html(index=False, border=0, na_rep="nothing moves")
+
+
 def clip_details(
     session: ClipSession,  # predicted
 ) -> str:  # HTML
     "The scores of all guesses, and how the prediction came about."
-    made, table = session.details, ""
-    if session.scores is not None:
-        rounded = session.scores.round(dict(psnr=1, ssim=3, psnr_moving=1, ssim_moving=3)).rename(columns=COLUMNS)
-        table = rounded.to_html(index=False, border=0, na_rep="nothing moves")
-    blend = ", ".join(f"{weight:g} · t{offset or ''}" for offset, weight in zip(made["ghost"]["offsets"], made["ghost"]["weights"])) if len(made["ghost"]["offsets"]) < 6 else made["ghost"]["preset"]
-    return (f'{table}<p class="footnote">“{html.escape(made["prompt"])}”, {made["steps"]} steps, guidance {made["guidance"]:g}, seed {made["seed"]}; '
+    made = session.details
+    ghost = made["ghost"]
+    blend = ", ".join(f"{weight:g} · t{offset or ''}" for offset, weight in zip(ghost["offsets"], ghost["weights"])) if len(ghost["offsets"]) < 6 else ghost["preset"]
+    return (f'{_score_table(session)}<p class="footnote">“{html.escape(made["prompt"])}”, {made["steps"]} steps, guidance {made["guidance"]:g}, seed {made["seed"]}; '
             f'ghost: {blend}; base: {html.escape(made["model"])}.</p>')
 
 # %% ../nbs/03j_predict_tab.ipynb #54dda8cb
@@ -64,7 +69,7 @@ def tiles(
     gain = lambda name: "" if truth is None or name == "truth" else f" · {psnr(session.pictures[name], truth):.1f} dB"
     return [(picture, TITLES[name] + gain(name)) for name, picture in session.pictures.items()]
 
-
+# %% ../nbs/03j_predict_tab.ipynb #776bb7e8
 def pair(
     session: ClipSession,
 ) -> tuple[str, tuple]:  # label, and left and right as files
@@ -86,13 +91,17 @@ def _clip_controls() -> tuple[gr.File, gr.Textbox]:
     examples.select(choose, None, [file, prompt], api_visibility="private")
     return file, prompt
 
-# %% ../nbs/03j_predict_tab.ipynb #0a0c76c0
-def _guess_controls(setup: Setup) -> tuple[gr.Dropdown, list]:
-    "Which adapter, then what shapes the guess: thinning, blend, seed, steps and scales."
+# %% ../nbs/03j_predict_tab.ipynb #fad880d8
+def _adapter_choice(setup: Setup) -> gr.Dropdown:
+    "Which adapter; where there is none, what to do about it."
     adapters = offered_adapters(setup.adapters)
     if not adapters: gr.Markdown("**Nothing to predict with yet.** Run `make tiny`, or train an adapter with `nbs/02_train_lora.ipynb`, then start the app again.", elem_id="no-adapter")
-    adapter = gr.Dropdown([*adapters.items()], value=next(iter(adapters.values()), None), label="Adapter", info="what has learned how things end", visible=bool(adapters),
-                          elem_id="predict-adapter")
+    return gr.Dropdown([*adapters.items()], value=next(iter(adapters.values()), None), label="Adapter", info="what has learned how things end", visible=bool(adapters),
+                       elem_id="predict-adapter")
+
+# %% ../nbs/03j_predict_tab.ipynb #58d43599
+def _guess_controls() -> list:
+    "What shapes the guess: blend, thinning, seed, steps and scales, in the order of `foretelling`."
     with gr.Accordion("More", open=False):
         preset = gr.Dropdown([("as the adapter learned it", ""), *((f"{name}: {text}", name) for name, text in PRESETS.items())], value="", label="Ghost", elem_id="predict-ghost")
         with gr.Row():
@@ -103,7 +112,7 @@ def _guess_controls(setup: Setup) -> tuple[gr.Dropdown, list]:
             guidance = gr.Number(0, label="Guidance of words", minimum=0, maximum=20, step=0.5, min_width=150, elem_id="predict-guidance")
             image = gr.Number(0, label="Guidance of the ghost", minimum=0, maximum=10, step=0.1, min_width=150, elem_id="predict-image-guidance")
         gr.HTML('<p class="footnote">0: as the adapter was trained. It learned from clips of about 12 frames per second.</p>', padding=True)
-    return adapter, [preset, every, seed, steps, guidance, image]
+    return [preset, every, seed, steps, guidance, image]
 
 # %% ../nbs/03j_predict_tab.ipynb #04d16bdb
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ class ClipResults:
     @property
     def all(self) -> list: return list(vars(self).values())
 
-
+# %% ../nbs/03j_predict_tab.ipynb #171a5955
 def _clip_results() -> ClipResults:
     "The column of results."
     session = gr.State(None, time_to_live=6 * 3600, delete_callback=lambda session: session and session.close())
@@ -136,6 +145,12 @@ def _clip_results() -> ClipResults:
     details = gr.HTML(padding=False, elem_id="predict-details")
     return ClipResults(session, line, slider, scrubber, gallery, one, everything, details)
 
+# %% ../nbs/03j_predict_tab.ipynb #153b5684
+def _guess_view(session: ClipSession) -> list:
+    "For both buttons and the details: the prediction, as soon as there is one."
+    if "prediction" not in session.pictures: return [gr.update(value=None, interactive=False), gr.update(value=None, visible=False), ""]
+    return [gr.update(value=str(session.picture_file("prediction")), interactive=True), gr.update(value=str(session.archive()), visible=True), clip_details(session)]
+
 # %% ../nbs/03j_predict_tab.ipynb #8953176f
 def _clip_view(session: ClipSession | None, line: str = "", fresh: bool = False) -> list:
     "What `ClipResults.all` shows: nothing, a film and its ghost, or a prediction."
@@ -144,11 +159,9 @@ def _clip_view(session: ClipSession | None, line: str = "", fresh: bool = False)
     if session is None: return [None, line or clip_headline(None), *empty]
     scrubber = gr.update(maximum=max(1, session.film.last), interactive=session.film.last > 0, **(dict(value=session.now) if fresh else {}))
     if not session.pictures: return [session, line, empty[0], scrubber, *empty[2:]]
-    label, files = pair(session)
-    shown = gr.update(value=files, label=label, elem_classes=small(session.pictures["last"].shape))
-    done = "prediction" in session.pictures
-    ends = [gr.update(value=str(session.picture_file("prediction")), interactive=True), gr.update(value=str(session.archive()), visible=True), clip_details(session)] if done else [idle, hide, ""]
-    return [session, line or clip_headline(session), shown, scrubber, gr.update(value=tiles(session), visible=True, elem_classes=small(session.pictures["last"].shape)), *ends]
+    (label, files), pixels = pair(session), small(session.pictures["last"].shape)
+    shown, gallery = gr.update(value=files, label=label, elem_classes=pixels), gr.update(value=tiles(session), visible=True, elem_classes=pixels)
+    return [session, line or clip_headline(session), shown, scrubber, gallery, *_guess_view(session)]
 
 # %% ../nbs/03j_predict_tab.ipynb #5880306d
 def clip_opened(
@@ -162,7 +175,7 @@ def clip_opened(
     film = open_clip(file, key[1])
     return ClipSession(film, key, first_now(film))
 
-
+# %% ../nbs/03j_predict_tab.ipynb #12013a96
 def clip_looking(
     session: ClipSession | None,
     file: str | None,  # uploaded
@@ -212,20 +225,7 @@ def _compare(session: ClipSession | None, event: gr.SelectData):
     label, files = pair(session)
     return gr.update(value=files, label=label)
 
-# %% ../nbs/03j_predict_tab.ipynb #9256b401
-def predict_tab(setup: Setup):
-    "Build the tab of pipeline A inside the current Blocks."
-    with gr.Row():
-        with gr.Column(scale=2, min_width=320):
-            file, prompt = _clip_controls()
-            gr.HTML('<p class="footnote">The tabletop adapter knows nothing but the tabletop of the examples. Adapters trained by <code>nbs/02_train_lora.ipynb</code> appear below.</p>', padding=False)
-            with gr.Row():
-                start, stop = gr.Button("Predict", variant="primary", scale=2, elem_id="predict-start"), gr.Button("Cancel", scale=1, elem_id="predict-stop")
-            adapter, choices = _guess_controls(setup)
-        with gr.Column(scale=5, min_width=480): results = _clip_results()
-    _connect_clip(setup, file, prompt, adapter, choices, start, stop, results)
-
-
+# %% ../nbs/03j_predict_tab.ipynb #b676ad84
 def _connect_clip(setup: Setup, file: gr.File, prompt: gr.Textbox, adapter: gr.Dropdown, choices: list, start: gr.Button, stop: gr.Button, results: ClipResults):
     "Events of the tab."
     clicks, ticket, (preset, every, *_) = Clicks(), gr.State(None), choices  # the ticket is the number of the click that a request belongs to
@@ -239,6 +239,19 @@ def _connect_clip(setup: Setup, file: gr.File, prompt: gr.Textbox, adapter: gr.D
         trigger_mode="multiple", **ON_DEVICE)
     stop.click(clicks.cancel, queue=False, api_visibility="private")
     results.gallery.select(_compare, results.session, results.slider, **quiet)
+
+# %% ../nbs/03j_predict_tab.ipynb #9256b401
+def predict_tab(setup: Setup):
+    "Build the tab of pipeline A inside the current Blocks."
+    with gr.Row():
+        with gr.Column(scale=2, min_width=320):
+            file, prompt = _clip_controls()
+            gr.HTML('<p class="footnote">The tabletop adapter knows nothing but the tabletop of the examples. Adapters trained by <code>nbs/02_train_lora.ipynb</code> appear below.</p>', padding=False)
+            with gr.Row():
+                start, stop = gr.Button("Predict", variant="primary", scale=2, elem_id="predict-start"), gr.Button("Cancel", scale=1, elem_id="predict-stop")
+            adapter, choices = _adapter_choice(setup), _guess_controls()
+        with gr.Column(scale=5, min_width=480): results = _clip_results()
+    _connect_clip(setup, file, prompt, adapter, choices, start, stop, results)
 
 # %% ../nbs/03j_predict_tab.ipynb #4b37a678
 PREDICT_CSS = """
