@@ -89,16 +89,6 @@ def rival_of(session: EditSession) -> str:  # a key of NAMES
     choices = [name for _, name in rivals_of(session)]
     return session.rival if session.rival in choices else choices[0]
 
-
-def edit_pair(
-    session: EditSession,
-    number: int,  # of the frame
-) -> tuple[str, tuple[np.ndarray, np.ndarray]]:  # label, and left and right, uint8 RGB
-    "What the large view shows of a frame."
-    right = list(session.runs)[-1] if session.runs else "edges"
-    left = rival_of(session)
-    return f"{NAMES[left]} | {NAMES[right]}", tuple(session.picture(name, number) for name in (left, right))
-
 # %% ../nbs/06b_edit_tab.ipynb #b83d8be6
 def edit_pair(
     session: EditSession,
