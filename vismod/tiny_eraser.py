@@ -29,7 +29,8 @@ from .core import atomic_path, key_generator, key_rng, progress, resolve
 from .diffueraser import BrushNet, EraserUNet
 from .footage import grow_mask
 from .priors import InpaintEach
-from .tiny import build_scheduler, fit
+from .tiny import build_scheduler
+from .tiny_loop import fit
 from .world import Clip, article, make_clip
 
 # %% ../nbs/90d_tiny_eraser.ipynb #852abb1d

@@ -33,7 +33,8 @@ from .guidance import sobel_edges
 from .latents import to_tensor
 from .photos import recoloured
 from .qwen_edit import PROMPT, edge_reference, pack, single_frame, token_types
-from .tiny import byte_alphabet, film_frame, fit, learn_merges, random_film
+from .tiny_lessons import byte_alphabet, film_frame, learn_merges, random_film
+from .tiny_loop import fit
 
 # %% ../nbs/90a_tiny_qwen.ipynb #83aa7893
 SIDE = 64  # pixels per side of everything the tiny model is taught
