@@ -238,9 +238,10 @@ def ratio_table(
 ) -> pd.DataFrame:  # comparison, setting, ratio, target, met, milliseconds of both
     "Comparisons as people read them."
     table = pd.DataFrame(rows)
-    compare = lambda ratio, target: "" if not target else "yes" if (ratio >= float(target[2:]) if target.startswith(">=") else ratio <= float(target[2:])) else "no"
+    reached = lambda ratio, target: ratio >= float(target[2:]) if target.startswith(">=") else ratio <= float(target[2:])
+    verdicts = {frozenset((True,)): "yes", frozenset((False,)): "no"}  # of both quartiles
     text = [f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples()]
-    met = [compare(row.ratio, row.target) for row in table.itertuples()]
+    met = [verdicts.get(frozenset(reached(end, row.target) for end in (row.low, row.high)), "unclear") if row.target else "" for row in table.itertuples()]
     return pd.DataFrame(dict(comparison=table.comparison, setting=table.setting, ratio=text, target=table.target, met=met,
                              ms=[f"{row.over_ms:.1f} / {row.under_ms:.1f}" for row in table.itertuples()], rounds=table.rounds))
 
@@ -274,7 +275,7 @@ def plot_ratios(
     table: pd.DataFrame,  # columns of RATIOS, and `group`
 ) -> Figure:
     "Ratios with their quartiles, in groups, on a logarithmic axis."
-    figure = Figure(figsize=(7, 0.24 * len(table) + 0.35 * table.group.nunique() + 0.6))
+    figure = Figure(figsize=(9, 0.3 * len(table) + 0.4 * table.group.nunique() + 0.6))
     parts = figure.subplots(table.group.nunique(), 1, sharex=True, squeeze=False, height_ratios=[len(part) for _, part in table.groupby("group", sort=False)])[:, 0]
     for axes, (group, part) in zip(parts, table.groupby("group", sort=False)):
         names = [f"{row.comparison}  ({row.setting})" if row.setting else row.comparison for row in part.itertuples()]
@@ -282,10 +283,10 @@ def plot_ratios(
         axes.hlines(place, part.low, part.high, color="#9db4d3", linewidth=5)
         axes.plot(part.ratio, place, "o", color="#333333", markersize=3)
         axes.axvline(1, color="tab:red", linewidth=0.8)
-        axes.set(xscale="log", ylim=(-0.6, len(part) - 0.4)), axes.set_yticks(place, names, fontsize=6), axes.set_title(group, fontsize=8, loc="left")
-        for x, y in zip(part.ratio, place): axes.annotate(f"{x:.2f}", (x, y), (0, 3), textcoords="offset points", fontsize=5, ha="center")
+        axes.set(xscale="log", ylim=(-0.6, len(part) - 0.4)), axes.set_yticks(place, names, fontsize=8), axes.set_title(group, fontsize=9, loc="left")
+        for x, y in zip(part.ratio, place): axes.annotate(f"{x:.2f}", (x, y), (0, 3), textcoords="offset points", fontsize=7, ha="center")
         sns.despine(ax=axes)
-    parts[-1].xaxis.set_major_formatter("{x:g}"), parts[-1].set_xlabel("times as long", fontsize=7)
+    parts[-1].xaxis.set_major_formatter("{x:g}"), parts[-1].set_xlabel("times as long", fontsize=8)
     figure.tight_layout()
     return figure
 
