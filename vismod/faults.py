@@ -54,7 +54,7 @@ FAULTS |= {
     "F14": ("mistaken or hostile settings", "one sentence that names the setting; no code runs"),
     "F15": ("trouble in another environment", "a sentence that says what to do, and no process left behind"),
     "F16": ("out of memory in one item of a batch", "that item fails, the batch goes on"),
-    "F17": ("two runs in one folder, or the lock of a dead one", "the second is refused; the dead one's folder is taken over"),
+    "F17": ("two runs in one folder, or the folder of a dead one", "the second is refused; the dead one's folder is taken over"),
     "F18": ("no weights and no network", "the error says what to fetch, and how"),
     "F19": ("script in a prompt, a parameter or an output", "the report runs none of it and asks no other machine for anything"),
     "F20": ("trouble in the app", "limits hold, one job at a time, cancelled means free"),

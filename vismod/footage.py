@@ -97,7 +97,7 @@ class RemovalClip:
     mask: Path  # a video, a folder of masks, or one image for all frames
     truth: Path | None = None  # a video or a folder
 
-# %% ../nbs/07b_footage.ipynb #0c520654
+# %% ../nbs/07b_footage.ipynb #bdea6a08
 def media_kind(
     path: str | Path, # something the user named
 ) -> str: # 'folder', 'image' or 'video'
