@@ -91,13 +91,27 @@ def make_notebook(
     nbformat.write(notebook, path)
     return Path(path)
 
-# %% ../nbs/13b_notebook_parameters.ipynb #089beba3
+# %% ../nbs/13b_notebook_parameters.ipynb #7c21d3e6
+def _meant(node: ast.expr):
+    "The type that an annotation's syntax spells; raises ValueError for anything but plain types, `|` and `[]`."
+    match node:
+        case ast.Name(id=name) if name in TYPES: return TYPES[name]
+        case ast.Constant(value=None): return None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right): return _meant(left) | _meant(right)
+        case ast.Subscript(value=ast.Name() as whole, slice=ast.Tuple(elts=parts)): return _meant(whole)[tuple(map(_meant, parts))]
+        case ast.Subscript(value=ast.Name() as whole, slice=part): return _meant(whole)[_meant(part)]
+    raise ValueError(ast.unparse(node))
+
+
 def _type(kind: str):
     "The type an annotation means; anything, when it is not made of plain types."
-    try: return eval(kind, {"__builtins__": {}}, TYPES)
+    try:
+        meant = _meant(ast.parse(kind, mode="eval").body)
+        TypeAdapter(meant)
     except Exception: return object
+    return meant
 
-
+# %% ../nbs/13b_notebook_parameters.ipynb #721ff918
 def _plainly(value):
     "Paths as text and tuples as lists."
     if isinstance(value, os.PathLike): return os.fspath(value)
