@@ -173,7 +173,8 @@ CORE_METRICS = dict(  # title, and whether more is better
     src_lpips=("LPIPS to the source", False), src_clip_i=("CLIP-I to the source", True), psnr_src=("PSNR to the source, dB", True),
     tgt_lpips=("LPIPS to the target", False), tgt_clip_i=("CLIP-I to the target", True), clip_t=("CLIP-T", True), clip_direction=("CLIP direction", True))
 WORLD_METRICS = dict(  # columns that the world's judge, or somebody's `extra`, may add
-    success=("success", True), error=("distance to the wish", False), kept=("background kept, dB", True), identity_drift=("identity drift", False))
+    success=("success", True), error=("distance to the wish", False), kept=("background kept, dB", True), kept_fulfilled=("background kept where fulfilled, dB", True),
+    identity_drift=("identity drift", False))
 METRICS = CORE_METRICS | WORLD_METRICS
 
 # %% ../nbs/03g_path_scores.ipynb #9d8c602f
@@ -188,7 +189,8 @@ def world_verdicts(
         if case.id not in truths: raise InputError(f"there is no truth about the case {case.id}")
         picture = picture_of(result)
         seen = judge(case.id, picture.shape[0])(picture)
-        return dict(success=float(seen.success), error=seen.error, kept=seen.kept) | (extra(case, result) if extra else {})
+        kept = dict(kept=seen.kept, kept_fulfilled=seen.kept if seen.success else None)
+        return dict(success=float(seen.success), error=seen.error) | kept | (extra(case, result) if extra else {})
     return verdict
 
 # %% ../nbs/03g_path_scores.ipynb #300ba635
@@ -276,8 +278,8 @@ def evaluate(
         log.append(**(head | _measured_row(case, edits[method], seed, features, backbone, extra, file) | head))
     return _long_table(log, jobs, keep).reset_index(drop=True)
 
-# %% ../nbs/03g_path_scores.ipynb #4c9722bc
-TRUTH_METRICS = ("tgt_lpips", "tgt_clip_i", "success", "error", "kept")  # measured against what nobody knows who edits a picture
+# %% ../nbs/03g_path_scores.ipynb #4c3f3179
+TRUTH_METRICS = ("tgt_lpips", "tgt_clip_i", "success", "error", "kept", "kept_fulfilled")  # measured against what nobody knows who edits a picture
 
 
 def case_values(
@@ -301,10 +303,10 @@ def summary(
     metrics: Sequence[str] | None = None,  # columns; None: all that are known here and in the table
     selector: str = "clip_t",  # picks the best of k
 ) -> pd.DataFrame:  # method, rule, metric, mean, low, high (95% over cases), cases, failed (rows)
-    "Mean of seeds and best of k, per method and metric; raises InputError as case_values does."
+    "Mean of seeds and best of k, where there are more seeds than one, per method and metric; raises InputError as case_values does."
     metrics, rows = metrics or [name for name in METRICS if name in table], []
     k = int(table.groupby(["method", "case"]).seed.nunique().max())
-    for rule, by in (("mean of seeds", None), (f"best of {k} by {selector}", selector)):
+    for rule, by in [("mean of seeds", None), (f"best of {k} by {selector}", selector)][:min(k, 2)]:
         for metric in metrics:
             values = case_values(table, metric, by).dropna()
             for method, all_rows in table.groupby("method", sort=False):
@@ -319,7 +321,7 @@ def summary_table(
     rows: pd.DataFrame,  # from summary
 ) -> pd.DataFrame:  # text: a row per method and rule, a column per metric, and counts
     "A summary for reading: 0.81 [0.78, 0.84], or not measured."
-    digits = lambda metric: 1 if metric in ("psnr_src", "kept") else 3
+    digits = lambda metric: 1 if metric in ("psnr_src", "kept", "kept_fulfilled") else 3
     shown = lambda row: f"{row['mean']:.{digits(row.metric)}f} [{row.low:.{digits(row.metric)}f}, {row.high:.{digits(row.metric)}f}]" if row.cases else "not measured"
     text = rows.assign(value=[shown(row) for _, row in rows.iterrows()], title=[METRICS.get(metric, (metric,))[0] for metric in rows.metric])
     counts = rows.groupby(["method", "rule"], sort=False).agg(cases=("cases", "max"), failed=("failed", "max"))
