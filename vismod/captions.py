@@ -36,6 +36,7 @@ class CaptionWorker:
     "A captioner's process, as a context manager: `ask` it one job at a time."
     what, needs = "captioner", "numpy, pillow, pyyaml, and av or opencv-python-headless"  # for messages
     first_word = 60.0  # seconds until its libraries are there
+    farewell = 10.0  # seconds from its last word to its end
 
     def __init__(
         self,
@@ -46,24 +47,27 @@ class CaptionWorker:
         command: Sequence[str] = (),  # instead of all that: what to run
     ):
         self.command, self.python, self.start_timeout = list(command) or worker_command(python, settings, tokenizer), python or sys.executable, start_timeout
-        self.messages, self.hello, self.ready = queue.SimpleQueue(), {}, {}
+        self.messages, self.listener, self.hello, self.ready = queue.SimpleQueue(), None, {}, {}
 
 # %% ../nbs/09_captions.ipynb #63d3f48c
 @patch
 def _listen(self: CaptionWorker):
     "Collect messages; None when the worker's output ends"
-    for line in self.process.stdout:
-        if message := message_of(line.decode("utf-8", "replace")): self.messages.put(message)
+    with self.process.stdout as lines:
+        for line in lines:
+            if message := message_of(line.decode("utf-8", "replace")): self.messages.put(message)
     self.messages.put(None)
 
 # %% ../nbs/09_captions.ipynb #0fa18931
 @patch
 def last_words(self: CaptionWorker) -> str:
-    "How the worker ended, in one clause."
-    code = self.process.wait(10)
+    "How the worker ended, or that it only stopped talking, in one clause."
+    try: code = self.process.wait(self.farewell)
+    except subprocess.TimeoutExpired: how = "stopped talking"
+    else: how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     self.log.seek(max(0, self.log.seek(0, 2) - 4000))
     lines = [line.strip() for line in self.log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return (f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + (f" ({lines[-1][:300]})" if lines else "")
+    return how + (f" ({lines[-1][:300]})" if lines else "")
 
 # %% ../nbs/09_captions.ipynb #df5392fc
 @patch
@@ -95,6 +99,8 @@ def end(
         break
     try: os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived it
     except (ProcessLookupError, PermissionError): pass
+    if self.listener: self.listener.join(1.0)  # it closes the output
+    self.log.close()
 
 # %% ../nbs/09_captions.ipynb #9576cc27
 @patch
@@ -114,8 +120,11 @@ def __enter__(self: CaptionWorker) -> CaptionWorker:
     self.log = tempfile.TemporaryFile()
     pipe = subprocess.PIPE
     try: self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=self.log, start_new_session=True, cwd=repo_root())
-    except OSError as error: raise InputError(f"there is no Python to run at {self.python} ({error.strerror}); give the interpreter of the {self.what}'s environment") from error
-    threading.Thread(target=self._listen, daemon=True).start()
+    except OSError as error:
+        self.log.close()
+        raise InputError(f"there is no Python to run at {self.python} ({error.strerror}); give the interpreter of the {self.what}'s environment") from error
+    self.listener = threading.Thread(target=self._listen, daemon=True)
+    self.listener.start()
     try: self.greet()
     except BaseException:
         self.end(0.5)
