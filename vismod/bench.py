@@ -29,9 +29,10 @@ from .core import InputError, atomic_path, progress, read_json, resolve
 from .ghosting import GhostSettings, blend_files, write_ghost_dataset
 from .images import list_images, load_image
 from .latents import LatentSet, batch_rows, encode_rows
+from .lora_run import Trainer
 from .media import ResizePolicy
 from .metrics import paired_interval
-from .train_lora import TrainSettings, Trainer
+from .train_settings import TrainSettings
 from .world import write_processe_set
 
 # %% ../nbs/91_benchmarks.ipynb #674d03d5
