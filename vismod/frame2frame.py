@@ -344,7 +344,7 @@ def iterate(
         if stayed >= settings.patience: break
     features = self.clip.image(frames)
     selection = dict(index=path[-1], rule="least energy", source="energy", reason=f"{len(path) - 1} of {len(steps)} steps moved", scales=scales)
-    return PathResult(frames, features, features @ wish.text, path, wish.text, seed, dict(mode="iterative", selection=selection), steps)
+    return PathResult(frames, features, features @ wish.text, path, wish.text, seed, dict(mode="iterative", selection=selection, films=settings.candidates_per_step * len(steps)), steps)
 
 # %% ../nbs/03f_frame2frame.ipynb #8c1a4d76
 def as_picture(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['path_view', 'path_panel', 'world_cases', 'path_methods', 'judge_methods']
 
-# %% ../nbs/04_pathways.ipynb #e9d1bd4e
+# %% ../nbs/04_pathways.ipynb #b4fb4196
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ from .panels import frame_panel
 from .path_scores import EditCase, evaluate, read_edit_set, world_verdicts, write_edit_set
 from .world_edits import make_world_edit
 
-# %% ../nbs/04_pathways.ipynb #d15ea656
+# %% ../nbs/04_pathways.ipynb #b7ca553b
 def path_view(
     result: PathResult,
     number: int,  # of the frame
@@ -47,9 +47,10 @@ def path_panel(
 def world_cases(
     count: int,  # wishes
     folder: str | Path,  # where the set is written in PosEdit's format
+    key: str = "fresh",  # another key, other wishes
 ) -> tuple[list[EditCase], dict]:  # cases, and the wishes by their ids
     "Held-out wishes of the tabletop world, as any other set of edits."
-    truths = write_edit_set(folder, [make_world_edit(f"judged {number}") for number in range(count)])
+    truths = write_edit_set(folder, [make_world_edit(f"{key} {number}") for number in range(count)])
     return read_edit_set(folder)[0], truths
 
 
@@ -70,10 +71,11 @@ def judge_methods(
     count: int,  # held-out wishes
     seeds: Sequence[int],  # of each
     folder: str | Path,  # cases, pictures and scores; a second call goes on where the first ended
+    key: str = "fresh",  # as for `world_cases`
 ) -> pd.DataFrame:  # a row per case, method and seed
     "Run methods on held-out wishes and judge the results."
     folder = resolve(folder)
-    cases, truths = world_cases(count, folder / "cases")
-    drift = lambda case, result: dict(identity_drift=result.metrics["final_drift"], steps=len(result.steps))
+    cases, truths = world_cases(count, folder / "cases", key)
+    noted = lambda case, result: dict(identity_drift=result.metrics["final_drift"], films=result.metrics["films"], untouched=float(np.array_equal(result.best, result.frames[0])))
     about = {name: jsonable(asdict(settings)) | dict(backend=pipe.backend.name) for name, settings in methods.items()}
-    return evaluate(cases, path_methods(pipe, methods), pipe.clip, seeds, folder / "scores.csv", world_verdicts(truths, drift), about, folder / "pictures")
+    return evaluate(cases, path_methods(pipe, methods), pipe.clip, seeds, folder / "scores.csv", world_verdicts(truths, noted), about, folder / "pictures")
