@@ -254,13 +254,28 @@ def _now() -> str: return datetime.now(timezone.utc).isoformat(timespec='seconds
 
 def _hash_of(path: Path) -> str: return folder_hash(path) if path.is_dir() else file_hash(path)
 
+# %% ../nbs/00_core.ipynb #a4976aab
+def _pid_since(process: psutil.Process) -> float:
+    "When a process got its pid, in seconds; no clock that is set later changes it."
+    try: return process._proc.create_time(monotonic=True)
+    except (AttributeError, TypeError): return process.create_time()  # psutil before 7.1
+
+
+def _elsewhere(record: dict) -> str:
+    "The other machine that a record was written on; empty when it is this one, or not said."
+    return '' if record.get('host') in (None, '', platform.node()) else str(record['host'])
+
 # %% ../nbs/00_core.ipynb #76a882ad
 def still_runs(
-    record: dict, # what a `run.json` says
+    record: dict, # what a `run.json` says whose status is `running`
 ) -> bool:
-    "Whether the process that wrote a record is at work; its pid alone may belong to someone new."
-    try: return psutil.Process(record['pid']).create_time() == record['process_started']
-    except (psutil.Error, KeyError, TypeError, ValueError): return False
+    "Whether the process that wrote a record is at work; one on another machine is believed."
+    try:
+        if _elsewhere(record): return True
+        process = psutil.Process(record['pid'])
+        if 'pid_since' in record: return _pid_since(process) == record['pid_since']
+        return abs(process.create_time() - record['process_started']) < 5  # a record of an earlier version: a time of day
+    except (psutil.Error, AttributeError, KeyError, TypeError, ValueError): return False
 
 # %% ../nbs/00_core.ipynb #a28f3a7c
 def device_name() -> str:
@@ -294,8 +309,10 @@ def _earlier(self: RunRecord) -> list[dict]:
     if not isinstance(old, dict):
         os.replace(self.path, self.path.with_suffix('.damaged.json'))
         return []
-    if old.get('status') == 'running' and old.get('pid') != os.getpid() and still_runs(old):
-        raise InputError(f'another run (process {old["pid"]}) is writing to {self.folder}; wait for it, stop it, or choose another folder')
+    far = _elsewhere(old)
+    if old.get('status') == 'running' and (far or old.get('pid') != os.getpid()) and still_runs(old):
+        raise InputError(f'another run (process {old.get("pid")}{far and f" on {far}"}) is writing to {self.folder}; wait for it, stop it, or choose another folder'
+                         + f'; if it is gone for good, delete {self.path}' * bool(far))
     return old.get('earlier', []) + [{key: old.get(key) for key in ('status', 'started', 'ended', 'error', 'timings')}]
 
 # %% ../nbs/00_core.ipynb #f3e40a64
@@ -327,7 +344,7 @@ def _claim(self: RunRecord):
         name=self.name, status='running', attempts=len(earlier) + 1, started=_now(), ended=None, error=None,
         parameters=self.parameters, seed=self.parameters.get('seed'), inputs={name: self._hash_input(path) for name, path in self.inputs.items()},
         outputs={}, timings={}, notes={}, git=git_state(repo_root()), versions=package_versions(), python=platform.python_version(),
-        device=device_name(), pid=os.getpid(), process_started=psutil.Process().create_time(), earlier=earlier)
+        device=device_name(), pid=os.getpid(), pid_since=_pid_since(psutil.Process()), host=platform.node(), earlier=earlier)
     self.save()
 
 @patch
@@ -359,6 +376,7 @@ def __exit__(self: RunRecord, kind, error, trace):
         self.data['error'] = dict(type=kind.__name__, message=str(error), traceback=''.join(last))
     self.data['timings']['total'] = round(time.perf_counter() - self._clock, 3)
     self.data.update(status=status, ended=_now())
+    self.data.pop('host', None)  # only who waits for the run needs it
     self.save()
 
 # %% ../nbs/00_core.ipynb #d84237c1
