@@ -9,7 +9,7 @@ JOBS (2) notebooks run at a time, with THREADS (1) threads each and TIMEOUT (900
 Nothing in the work tree is changed: clean and export run in a copy. Before the end the style of the notebooks is measured,
 which informs and fails nothing. The last line is "N passed, M failed".
 """
-import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, statistics, subprocess, sys, tempfile, time
+import argparse, ast, hashlib, json, os, re, shlex, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
@@ -310,7 +310,7 @@ def environment():
     return {**inherited, **fixed, 'PATH': f'{BIN}{os.pathsep}{os.environ.get("PATH", "")}'}
 
 
-RUNNING = set()
+RUNNING, STOPPED = set(), threading.Event()
 
 
 def kill(process):
@@ -325,6 +325,7 @@ def run_notebook(root, path):
     process = subprocess.Popen(command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors='replace', stdin=subprocess.DEVNULL, start_new_session=True)
     RUNNING.add(process)
+    if STOPPED.is_set(): kill(process)  # it was not there yet when the others were killed
     try: output, _ = process.communicate(timeout=float(os.environ.get('TIMEOUT', 900)))
     except subprocess.TimeoutExpired as late:
         kill(process)
@@ -362,6 +363,7 @@ def run_notebooks(root, chosen):
     results = SimpleQueue()
     def work(paths):
         for path in paths:
+            if STOPPED.is_set(): return
             start = time.time()
             try: passed, output = run_notebook(root, path)
             except Exception as error: passed, output = False, f'{type(error).__name__}: {error}'
@@ -373,6 +375,7 @@ def run_notebooks(root, chosen):
             path, passed, output, seconds = results.get()
             yield report(passed, path.stem, seconds, output.splitlines())
     except BaseException:  # Ctrl-C
+        STOPPED.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in [*RUNNING]: kill(process)
         raise
