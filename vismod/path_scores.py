@@ -322,7 +322,9 @@ def summary_table(
 ) -> pd.DataFrame:  # text: a row per method and rule, a column per metric, and counts
     "A summary for reading: 0.81 [0.78, 0.84], or not measured."
     digits = lambda metric: 1 if metric in ("psnr_src", "kept", "kept_fulfilled") else 3
-    shown = lambda row: f"{row['mean']:.{digits(row.metric)}f} [{row.low:.{digits(row.metric)}f}, {row.high:.{digits(row.metric)}f}]" if row.cases else "not measured"
+    said = lambda row, name: f"{row[name]:.{digits(row.metric)}f}"
+    interval = lambda row: f" [{said(row, 'low')}, {said(row, 'high')}]" if row.cases > 1 else ""  # one case has none
+    shown = lambda row: said(row, "mean") + interval(row) if row.cases else "not measured"
     text = rows.assign(value=[shown(row) for _, row in rows.iterrows()], title=[METRICS.get(metric, (metric,))[0] for metric in rows.metric])
     counts = rows.groupby(["method", "rule"], sort=False).agg(cases=("cases", "max"), failed=("failed", "max"))
     wide = text.pivot(index=["method", "rule"], columns="title", values="value")
