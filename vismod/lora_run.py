@@ -134,8 +134,7 @@ def start(self: Trainer):
 @patch
 def close_step(
     self: Trainer,
-    stop: bool,  # was the run asked to stop?
-):
+) -> bool:  # is this step saved?
     "Log, evaluate and save when it is time."
     measure, save = self.due(self.settings.eval_every), self.due(self.settings.save_every)
     if self.main and (self.due(1) or measure):
@@ -143,10 +142,20 @@ def close_step(
         self.losses = []
     if self.main and measure:
         self.evaluate()
-    if save or stop:
+    if save:
         self.save()
+    return save
 
 # %% ../nbs/01g_lora_run.ipynb #207bd4a5
+@patch
+def agreed(
+    self: Trainer,
+    stop: bool,  # was this process asked to stop?
+) -> bool:  # was one of them?
+    "Make up one mind."
+    return bool(self.accelerator.reduce(torch.tensor(float(stop), device=self.accelerator.device)))
+
+# %% ../nbs/01g_lora_run.ipynb #7be39bd1
 @patch
 def train_loop(self: Trainer):
     "Steps until the end or a signal."
@@ -154,11 +163,13 @@ def train_loop(self: Trainer):
     with graceful_stop() as stop:
         for _ in bar:
             self.losses.append(self.train_step())
-            self.close_step(stop.requested)
-            if stop.requested and self.step < self.steps:
+            saved = self.close_step()
+            if self.agreed(stop.requested) and self.step < self.steps:
+                if not saved:
+                    self.save()
                 raise Interrupted(f"Stopped at step {self.step} of {self.steps} and saved: run the same command again to go on.")
 
-# %% ../nbs/01g_lora_run.ipynb #7be39bd1
+# %% ../nbs/01g_lora_run.ipynb #d6ac9dbd
 @patch
 def run(self: Trainer) -> pd.DataFrame | None:  # test scores of the best adapter and its rivals; None in helper processes
     "Train, or go on training, and measure the best adapter on the test split, loaded by a stock pipeline."
