@@ -406,8 +406,9 @@ def fit(
         self.losses += torch.stack(pending).tolist()
         pending.clear()
         if due: self.evaluate()
-        if stop.requested or self.step % settings.save_every == 0 or self.step == settings.steps: self.save_state()
-        stop.check()
+        stopping = stop.requested  # asked once: a signal that comes later finds the next step
+        if stopping or self.step % settings.save_every == 0 or self.step == settings.steps: self.save_state()
+        if stopping: stop.check()
 
 # %% ../nbs/12c_restorer_training.ipynb #f45a05c2
 def train_restorer(
