@@ -23,7 +23,6 @@ from .images import load_image
 from .prompts import RemovalPrompt
 from .propainter_weights import find_weights
 from .removal_clips import ClipSettings, PreparedClip, prepare_clip
-from .removal_settings import RemovalSettings, Weights
 from .removal_stages import Remover, Replaced, composed, fade_width, only_unseen, write_pictures
 
 # %% ../nbs/08d_removal_pass.ipynb #c00e0fe0
