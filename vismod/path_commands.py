@@ -36,6 +36,7 @@ def path_flags(
     guidance_scale: float = 6.0,  # classifier-free guidance; 1 is none
     rule: str = "earliest",  # one film: its earliest good frame, or argmax, the best-scoring one
     tau: float = 0.1,  # share of the best frame's gain that the earliest good one may lack
+    keep_still: store_true = False,  # one film: take pixels back from the picture where the film stood still, as a walk does
     iterative_steps: int = 5,  # iterative: steps at most
     candidates_per_step: int = 3,  # iterative: films per step
     w_sem: float = 1.0,  # energy: distance to the words
@@ -69,7 +70,7 @@ def settings_of(
     "How a path is made; raises InputError for values that make no sense."
     weights = EnergyWeights(*(flags[f"w_{name}"] for name in ("sem", "step", "id", "curv", "mono")))
     film = FilmSettings(flags["num_frames"] or None, flags["num_inference_steps"], flags["guidance_scale"])
-    return PathSettings(film, iterative, weights=weights, **{name: flags[name] for name in ("rule", "tau", "iterative_steps", "candidates_per_step")})
+    return PathSettings(film, iterative, weights=weights, keep_still=flags["keep_still"] or None, **{name: flags[name] for name in ("rule", "tau", "iterative_steps", "candidates_per_step")})
 
 # %% ../nbs/15c_path_commands.ipynb #1882f2bc
 def vlm_of(
