@@ -173,7 +173,7 @@ CORE_METRICS = dict(  # title, and whether more is better
     src_lpips=("LPIPS to the source", False), src_clip_i=("CLIP-I to the source", True), psnr_src=("PSNR to the source, dB", True),
     tgt_lpips=("LPIPS to the target", False), tgt_clip_i=("CLIP-I to the target", True), clip_t=("CLIP-T", True), clip_direction=("CLIP direction", True))
 WORLD_METRICS = dict(  # columns that the world's judge, or somebody's `extra`, may add
-    success=("success", True), error=("distance to the wish", False), kept=("background kept, dB", True), kept_fulfilled=("background kept where fulfilled, dB", True),
+    success=("success", True), error=("distance to the wish", False), kept=("background kept, dB", True), kept_fulfilled=("kept where fulfilled, dB", True),
     identity_drift=("identity drift", False))
 METRICS = CORE_METRICS | WORLD_METRICS
 
