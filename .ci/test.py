@@ -130,10 +130,24 @@ def check_parameters(root):
         if 'injected-parameters' in tags: yield f'{name}: holds the parameters of a papermill run; it was used as the output path'
 
 
+def syntax(code):
+    "What a cell says, magics left out; nothing when it is not Python: its own test will fail."
+    try: return ast.parse(re.sub(r'(?m)^\s*[%!].*$', '', code))
+    except SyntaxError: return ast.Module([], [])
+
+
 def star_imports(code):
-    try: nodes = ast.walk(ast.parse(re.sub(r'(?m)^\s*[%!].*$', '', code)))
-    except SyntaxError: return []  # its own test will fail
-    return [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == '*']
+    return [node.module for node in ast.walk(syntax(code)) if isinstance(node, ast.ImportFrom) and node.names[0].name == '*']
+
+
+def unseen_figures(code):
+    "Calls like show_grid(…) that show nothing: they return a figure, which is drawn as the last value of a cell or by display(…), not within a loop or a block."
+    tree = syntax(code)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Expr) or node in tree.body[-1:]: continue
+        for call in [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]:
+            name = isinstance(call, ast.Call) and getattr(call.func, 'id', getattr(call.func, 'attr', ''))
+            if name and name.startswith('show_'): yield name
 
 
 def code_lines(cell):
@@ -142,11 +156,12 @@ def code_lines(cell):
 
 
 def check_cells(root):
-    "no code cell over 40 lines, no star import"
+    "no code cell over 40 lines, no star import, no figure that nobody sees"
     for path, notebook in loadable(root):
         for cell in code_cells(notebook):
             if (lines := len(code_lines(cell))) > LONGEST_CELL: yield f'{path.name}, cell {cell.get("id")}: {lines} lines; split it'
             for module in star_imports(source(cell)): yield f'{path.name}, cell {cell.get("id")}: from {module} import *; name what is needed'
+            for name in unseen_figures(source(cell)): yield f'{path.name}, cell {cell.get("id")}: {name}(…) is not the last line, so it shows nothing; write display({name}(…))'
 
 
 def imported(code):
