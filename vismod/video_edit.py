@@ -338,7 +338,7 @@ def edit_arms(
         tables[name] = pd.concat(films, ignore_index=True)
     return tables
 
-# %% ../nbs/06_video_edit.ipynb #3833f0f4
+# %% ../nbs/06_video_edit.ipynb #af76cbf5
 def edit_view(
     folders: Mapping[str, Path],  # arm -> its frames, as `edit_video` writes them
     tables: Mapping[str, pd.DataFrame],  # arm -> its rows
