@@ -18,6 +18,7 @@ from .caption_files import SKIPPED, CaptionJob
 from .captioners import CaptionerSettings
 from .core import InputError, content_key, file_hash, read_json, resolve, write_json
 from .footage import RemovalClip
+from .media import check_fps
 from .prompts import RemovalPrompt, keeps, prompt_fields, resolve_prompt
 from .removal_clips import ClipSettings
 from .removal_pass import Remover
@@ -50,7 +51,7 @@ class AutoSettings:
     metrics: bool = True  # measure phase 3
     lpips: bool = False  # also LPIPS
     save_comparison: bool = False  # phase 3: also comparison_4in1.mp4
-    comparison_fps: float = 0
+    comparison_fps: float = 0  # its frames per second; 0: as the video
     skip_vfid: bool = False  # do not measure VFID; without I3D weights it is left out anyway
     scheduler: str = ""  # empty: one worker here; local: several on this machine; or a Dask scheduler's address
     workers: int = 0  # with scheduler local: how many; 0: one per GPU, or one
@@ -60,6 +61,7 @@ class AutoSettings:
     def __post_init__(self):
         if self.caption_env and self.caption_python: raise InputError("give either --caption_env or --caption_python: both name the captioner's interpreter")
         if min(self.item_timeout, self.caption_timeout) <= 0: raise InputError("item_timeout and caption_timeout are seconds: use more than 0")
+        if self.comparison_fps: check_fps(self.comparison_fps, "comparison_fps")
         if self.phase1_downscale and min(self.phase1_W, self.phase1_H) < 16: raise InputError(f"phase1_W and phase1_H are {self.phase1_W} and {self.phase1_H}; use 16 or more")
 
 # %% ../nbs/10d_auto_plan.ipynb #4d9aa20f
