@@ -53,7 +53,7 @@ def caption_prefix(self: AutoRefine) -> list[str]:
 @patch
 def maker(
     self: AutoRefine,
-    phase: int,
+    phase: int,  # 1, 2 or 3
 ) -> Callable[[], CaptionWorker]:  # can be sent to another machine
     "What makes the worker of a phase."
     if phase != 2: return partial(RemovalWorker, self.auto.phase(phase), self.auto.weights)
@@ -65,7 +65,7 @@ def maker(
 @patch
 def start(
     self: AutoRefine,
-    phase: int,
+    phase: int,  # 1, 2 or 3
 ) -> CaptionWorker:  # not yet entered
     "Make the worker of a phase."
     self.workers[phase] += 1
@@ -74,14 +74,20 @@ def start(
 
 
 @patch(as_prop=True)
-def captioner_seen(self: AutoRefine) -> dict:
+def captioner_seen(
+    self: AutoRefine,
+) -> dict:  # python, versions, model and device, as far as it told
     "What the captioner's process said about itself; empty when there was none here."
     told = {**vars(self.last[2]).get("hello", {}), **vars(self.last[2]).get("ready", {})} if 2 in self.last else {}
     return {name: told[name] for name in ("python", "versions", "model", "device") if name in told}
 
 # %% ../nbs/11_auto_refine.ipynb #2ddac755
 @patch
-def note(self: AutoRefine, phase: int, outcome: Outcome):
+def note(
+    self: AutoRefine,
+    phase: int,  # in which it was done
+    outcome: Outcome,  # its id is the video's name
+):
     "Keep what became of a job, and say it."
     fine = outcome.status != "failed"
     step = self.steps[outcome.id][phase]
@@ -94,14 +100,20 @@ def note(self: AutoRefine, phase: int, outcome: Outcome):
 
 # %% ../nbs/11_auto_refine.ipynb #a393c067
 @patch
-def count_started(self: AutoRefine, phase: int, started: int): self.workers[phase] += started
+def count_started(
+    self: AutoRefine,
+    phase: int,  # they worked for
+    started: int,  # how many
+):
+    "Add the workers that a cluster has started to the account."
+    self.workers[phase] += started
 
 
 @patch
 def work_through(
     self: AutoRefine,
-    phase: int,
-    jobs: list[RemovalJob] | list[CaptionJob],
+    phase: int,  # 1, 2 or 3
+    jobs: list[RemovalJob] | list[CaptionJob],  # of phase 1 or 3, or of phase 2
 ):
     "Have jobs done; raises InputError when no worker can be started."
     timeout, told = self.auto.caption_timeout if phase == 2 else self.auto.item_timeout, lambda outcome: self.note(phase, outcome)
@@ -113,7 +125,10 @@ def work_through(
 
 # %% ../nbs/11_auto_refine.ipynb #29f376ba
 @patch
-def run_phase(self: AutoRefine, phase: int):
+def run_phase(
+    self: AutoRefine,
+    phase: int,  # 1, 2 or 3; those before it have been run
+):
     "Do a phase for all videos that need it."
     todo = []
     if phase == 2: self.take_over_captions()
@@ -131,7 +146,11 @@ def run_phase(self: AutoRefine, phase: int):
 
 # %% ../nbs/11_auto_refine.ipynb #c8f47666
 @patch
-def phase_record(self: AutoRefine, name: str, phase: int) -> dict:
+def phase_record(
+    self: AutoRefine,
+    name: str,  # of the video
+    phase: int,  # 1, 2 or 3
+) -> dict:  # done.json, or the note of the caption
     "What a phase left on the disk about a video; empty when there is nothing."
     if phase == 2: return self.caption_note(name)
     try: return read_json(self.folder(name, phase) / "done.json")
@@ -147,13 +166,19 @@ def caption_columns(self: AutoRefine, name: str) -> dict:
 
 # %% ../nbs/11_auto_refine.ipynb #f09499fb
 @patch
-def errors_of(self: AutoRefine, name: str) -> dict[str, str]:
+def errors_of(
+    self: AutoRefine,
+    name: str,  # of the video
+) -> dict[str, str]:  # "phase N" -> message
     "The errors of a video by phase, in full."
     return {f"phase {phase}": step.error for phase, step in self.steps[name].items() if step.error}
 
 
 @patch
-def row(self: AutoRefine, clip: RemovalClip) -> dict:
+def row(
+    self: AutoRefine,
+    clip: RemovalClip,  # one of `clips`
+) -> dict:  # column -> value; scores are columns of their own
     "What became of a video."
     steps, name, last = self.steps[clip.name], clip.name, self.phase_record(clip.name, 3)
     errors = [f"{phase}: {text.splitlines()[0]}" for phase, text in self.errors_of(name).items()]
