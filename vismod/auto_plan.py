@@ -32,9 +32,9 @@ class AutoSettings:
     output_dir: str = "results"  # phase1/, prompt_cache/ and final/ appear here
     prompt_cache_dir: str = ""  # one YAML file per video; empty: prompt_cache in output_dir
     removal: RemovalSettings = RemovalSettings()  # of phase 3; phase 1 leaves anchor and text out
-    weights: Weights = Weights()
-    clip: ClipSettings = ClipSettings()
-    captioner: CaptionerSettings = CaptionerSettings()
+    weights: Weights = Weights()  # of all removals
+    clip: ClipSettings = ClipSettings()  # how films are cut and masks grown
+    captioner: CaptionerSettings = CaptionerSettings()  # who is asked in phase 2
     caption_env: str = ""  # conda environment of the captioner, or uv
     caption_python: str = ""  # or its interpreter; both empty: this one
     tokenizer_path: str = ""  # CLIP tokenizer that counts; empty: the first under models/
@@ -46,8 +46,8 @@ class AutoSettings:
     skip_phase3_if_exists: bool = False  # whatever it was made from
     force_recaption: bool = False  # write captions anew, also those edited by hand
     phase1_downscale: bool = False  # phase 1 works at phase1_W x phase1_H
-    phase1_W: int = 432
-    phase1_H: int = 240
+    phase1_W: int = 432  # pixels
+    phase1_H: int = 240  # pixels
     metrics: bool = True  # measure phase 3
     lpips: bool = False  # also LPIPS
     save_comparison: bool = False  # phase 3: also comparison_4in1.mp4
@@ -77,7 +77,10 @@ def phase(
 
 # %% ../nbs/10d_auto_plan.ipynb #591affd7
 @patch
-def phase_clip(self: AutoSettings, number: int) -> ClipSettings:
+def phase_clip(
+    self: AutoSettings,
+    number: int,  # 1 or 3
+) -> ClipSettings:
     "Sizes of a removal phase."
     small = number == 1 and self.phase1_downscale
     return replace(self.clip, height=self.phase1_H, width=self.phase1_W) if small else self.clip
@@ -87,9 +90,9 @@ def phase_clip(self: AutoSettings, number: int) -> ClipSettings:
 class Step:
     "One phase of one video."
     action: str  # run, skip, wait (for an earlier phase), done, failed or blocked
-    why: str = ""
-    seconds: float = 0.0
-    error: str = ""
+    why: str = ""  # there is something to do, or nothing
+    seconds: float = 0.0  # that it took
+    error: str = ""  # the whole message
 
 
 class AutoPlan:
@@ -110,7 +113,7 @@ class AutoPlan:
     @property
     def video_name(self) -> str: return f"{self.auto.removal.refiner if self.auto.removal.refiner != 'none' else self.auto.removal.prior}.mp4"
 
-    def folder(self, name: str, phase: int) -> Path: return self.out / ("phase1" if phase == 1 else "final") / name
+    def folder(self, name: str, phase: int) -> Path: return self.out / ("phase1" if phase == 1 else "final") / name  # phase: 1 or 3
 
     def caption_file(self, name: str) -> Path: return self.prompt_cache / f"{name}.yaml"
 
@@ -118,9 +121,9 @@ class AutoPlan:
 @patch
 def removal_job(
     self: AutoPlan,
-    clip: RemovalClip,
+    clip: RemovalClip,  # one of `clips`
     phase: int,  # 1 or 3
-    prompt: RemovalPrompt = RemovalPrompt(),
+    prompt: RemovalPrompt = RemovalPrompt(),  # phase 3: what the caption file says
 ) -> RemovalJob:  # with what it depends on
     "What a removal phase does with a video; raises InputError when an input or a model is missing."
     auto = self.auto
@@ -130,8 +133,12 @@ def removal_job(
 
 # %% ../nbs/10d_auto_plan.ipynb #11ab7998
 @patch
-def choose_removal(self: AutoPlan, clip: RemovalClip, phase: int) -> tuple[Step, RemovalJob | None]:
-    "Whether a video needs phase 1 or 3."
+def choose_removal(
+    self: AutoPlan,
+    clip: RemovalClip,  # one of `clips`
+    phase: int,  # 1 or 3
+) -> tuple[Step, RemovalJob | None]:  # run or skip; no job when a video of unknown origin is to be kept
+    "Whether a video needs phase 1 or 3; raises InputError when an input, a model or a caption is missing."
     auto, prompt, video = self.auto, RemovalPrompt(), self.folder(clip.name, phase) / self.video_name
     if (auto.skip_phase1_if_exists if phase == 1 else auto.skip_phase3_if_exists) and video.is_file(): return Step("skip", f"{self.video_name} exists"), None
     if phase == 3:
@@ -167,7 +174,13 @@ def caption_note(self: AutoPlan, name: str) -> dict:
 
 
 @patch
-def note_caption(self: AutoPlan, name: str, key: str, seconds: float = 0.0, refused: Sequence[str] = ()):
+def note_caption(
+    self: AutoPlan,
+    name: str,  # of the video
+    key: str,  # `caption_key` of the job that wrote it
+    seconds: float = 0.0,  # that it took
+    refused: Sequence[str] = (),  # answers that broke the rules
+):
     "Note that the caption on the disk is ours."
     write_json(self.folder(name, 1) / "caption.json", dict(key=key, yaml=file_hash(self.caption_file(name)), seconds=seconds, refused=list(refused)))
 
@@ -184,7 +197,10 @@ def choose_caption(self: AutoPlan, clip: RemovalClip) -> tuple[Step, CaptionJob]
 
 # %% ../nbs/10d_auto_plan.ipynb #96fe9577
 @patch
-def announce_captions(self: AutoPlan, jobs: list[CaptionJob]):
+def announce_captions(
+    self: AutoPlan,
+    jobs: list[CaptionJob],  # those of phase 2 that will be run
+):
     "Note which captions are about to be written."
     for job in jobs:
         before = file_hash(job.output) if Path(job.output).is_file() else ""
@@ -202,7 +218,11 @@ def take_over_captions(self: AutoPlan):
 
 # %% ../nbs/10d_auto_plan.ipynb #9b3e6ba8
 @patch
-def choose(self: AutoPlan, clip: RemovalClip, phase: int) -> tuple[Step, RemovalJob | CaptionJob | None]:
+def choose(
+    self: AutoPlan,
+    clip: RemovalClip,  # one of `clips`
+    phase: int,  # 1, 2 or 3; steps of earlier phases are known
+) -> tuple[Step, RemovalJob | CaptionJob | None]:
     "The step of a video in a phase, with its job if there is one to do."
     before = [step for number, step in self.steps[clip.name].items() if number < phase]
     if any(step.action in ("failed", "blocked") for step in before): return Step("blocked", "an earlier phase failed"), None
