@@ -155,7 +155,7 @@ def _announce(remover: Remover):
     "Say which models are used, and from where"
     own = remover.settings
     paths = eraser_paths(remover.weights.folder, own.sampler, **remover.weights.parts) if own.refiner != "none" else None
-    print(f"prior {own.prior}, refiner {own.refiner}" + (f" from {paths.diffueraser_path}" if paths else ""))
+    print(f"prior {own.prior}, refiner {own.refiner}" + (f" from {paths.diffueraser_path}" if paths else ""), flush=True)  # a log file shows it before an error, too
 
 # %% ../nbs/15d_remove_commands.ipynb #8eddcb89
 def _report_one(removed: Removed, table: pd.DataFrame, save_path: str):
