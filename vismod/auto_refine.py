@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import pandas as pd
 from fastcore.basics import patch

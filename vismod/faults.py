@@ -57,7 +57,7 @@ FAULTS |= {
     "F17": ("two runs in one folder, or the folder of a dead one", "the second is refused; the dead one's folder is taken over"),
     "F18": ("no weights and no network", "the error says what to fetch, and how"),
     "F19": ("script in a prompt, a parameter or an output", "the report runs none of it and asks no other machine for anything"),
-    "F20": ("trouble in the app", "limits hold, one job at a time, cancelled means free"),
+    "F20": ("trouble in the app", "limits hold, and no file of this machine is handed out"),
     "F21": ("tests that test nothing", "the project's test fails"),
     "F22": ("a notebook that swallows its error", "the run counts as failed when what it promised is not there"),
     "F23": ("a folder that cannot be written, is gone, or has an odd name", "one sentence, or it works"),

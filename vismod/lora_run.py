@@ -7,6 +7,7 @@ __all__ = ['pack_moments', 'unpack_moments']
 
 # %% ../nbs/01g_lora_run.ipynb #a4f4e068
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +100,9 @@ def restore(self: Trainer):
             parameter.data.copy_(adapter[str(index)])
         self.ema.shadow_params = [ema[str(i)].to(p) for i, p in enumerate(self.parameters)]
         self.ema.optimization_step, self.step, self.best, self.losses = state["ema_step"], state["step"], state["best"], state["losses"]
-        for _ in range(self.step):
-            self.rate.step()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")  # the optimiser's steps were taken before the kill
+            for _ in range(self.step): self.rate.step()
         if state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return print(f"resumed at step {self.step} of {self.steps}")
