@@ -57,7 +57,7 @@ def code_cells(notebook):
 # The checks: each yields what is wrong, one sentence a line
 
 def check_format(root):
-    "notebooks parse, are nbformat 4.5 with cell ids, and name their language"
+    "notebooks parse, are nbformat 4.5 with cell ids, name their language, and hold no state of widgets"
     for path in notebooks_in(root):
         try: notebook = load(path)
         except ValueError as error:
@@ -71,6 +71,9 @@ def check_format(root):
             if count > 1: yield f'{path.name}: cell id {name} is used {count} times'
         kernel = notebook.get('metadata', {}).get('kernelspec', {})
         if kernel.get('language') != 'python' or not kernel.get('name'): yield f'{path.name}: kernelspec needs a name and language python'
+        shown = [output.get('data', {}) for cell in code_cells(notebook) for output in cell.get('outputs', [])]
+        if notebook.get('metadata', {}).get('widgets') or any('application/vnd.jupyter.widget-view+json' in data for data in shown):
+            yield f'{path.name}: holds the state of widgets, which is large and dead; clear that output, and switch off Save Widget State Automatically'
         if 'skip_exec' in ''.join(source(cell) for cell in notebook.get('cells', [])[:2]): yield f'{path.name}: skip_exec hides it from the tests'
     for path in (root / 'nbs').rglob('.notest'): yield f'{path.relative_to(root)} hides its folder from the tests'
 
