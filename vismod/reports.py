@@ -204,7 +204,7 @@ def html_report(
                             exclude_input_prompt=True, exclude_output_prompt=True, mathjax_url='', require_js_url='', jquery_url='', mermaid_js_url='')
     exporter.register_filter('clean_html', lambda html: clean_html(html, folders))
     html, _ = exporter.from_notebook_node(content, {'metadata': {'name': title, 'path': str(path.parent)}})
-    return write_text(resolve(out), _finish(html, resolve(out).parent))
+    return write_text(resolve(out), _finish(html.replace(f'{repo_root()}{os.sep}', ''), resolve(out).parent))  # where the project lies is nobody's business
 
 # %% ../nbs/00e_reports.ipynb #bd910f6a
 _LINK = re.compile(r'(```.*?```|`[^`\n]*`)|(\]\(|\b(?:src|href)=")([^)"\s]+)', re.S)
