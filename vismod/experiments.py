@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from .core import InputError
 from .run_comparison import RunEntry, read_run
-from .sweeps import Sweep, load_sweep, parameter_sets, parse_grid
+from .sweeps import Sweep, load_sweep, make_sweep, parse_grid
 
 # %% ../nbs/14_experiments.ipynb #755aaa0d
 def planned(
@@ -25,8 +25,7 @@ def planned(
     "A sweep, checked and not begun; raises InputError as `Sweep` does."
     given = load_sweep(spec) if spec else dict(grid=parse_grid(grid) if isinstance(grid, str) else grid)
     fields |= {name: value for name, value in given.items() if value is not None}
-    sets = parameter_sets(fields.get("base", {}), fields.get("grid", {}), fields.get("runs", ()))
-    return Sweep(fields["notebook"], sets, fields.get("out", ""), fields.get("expect", ()), fields.get("timeout", 0)), fields
+    return make_sweep(fields), fields
 
 # %% ../nbs/14_experiments.ipynb #e2a9dac5
 def entries(

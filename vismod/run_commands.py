@@ -18,7 +18,7 @@ from .commands import Flag, also_called, command, in_terminal
 from .core import InputError
 from .notebook_parameters import find_notebook, load_yaml, notebook_parameters
 from .notebook_runs import NotebookFailed, Run, run_notebook
-from .sweeps import Sweep, load_sweep, parameter_sets, parse_grid
+from .sweeps import Sweep, load_sweep, make_sweep, parse_grid
 
 # %% ../nbs/15g_run_commands.ipynb #c985a569
 PAIRS = dict(nargs=2, action="append", metavar=("NAME", "VALUE"))
@@ -87,9 +87,9 @@ def sweep_of(
     if grid and fields.get("grid"): raise InputError(f"there is a grid in {spec} too; leave one out")
     if not (notebook or fields.get("notebook")): raise InputError("which notebook? vismod sweep 02_train_lora --grid 'lr=1e-3,1e-4'")
     if not (grid or fields.get("grid") or fields.get("runs")): raise InputError("what is to be varied? give --grid 'lr=1e-3,1e-4 rank=4,8', or --spec with a grid or runs")
-    sets = parameter_sets(fields.get("base", {}) | parameters, parse_grid(grid) if grid else fields.get("grid", {}), fields.get("runs", ()))
-    chosen = {name: flags[name] or fields.get(name, empty) for name, empty in dict(out="", expect=[], timeout=0).items()}
-    return Sweep(notebook or fields["notebook"], sets, report=flags["report"], **chosen), fields
+    said = dict(notebook=notebook, grid=grid and parse_grid(grid), base=fields.get("base", {}) | parameters, **{name: flags[name] for name in ("out", "expect", "timeout")})
+    fields |= {name: value for name, value in said.items() if value}
+    return make_sweep(fields, flags["report"]), fields
 
 
 def overview(
